@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL, RabbitMQ, nginx and all processes on one machine, in one state folder."""
