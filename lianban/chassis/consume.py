@@ -1,0 +1,242 @@
+"""The house entry point that takes a service's queues and hands batches of events to a nameko worker.
+
+nameko's own event handlers acknowledge failed messages away or requeue them in a hot loop, and cannot set
+queue arguments; this one acknowledges a batch after its transaction has committed, never before.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet.event import Event as Signal
+from eventlet.queue import Empty, LightQueue
+from eventlet.semaphore import Semaphore
+from kombu import Connection
+from nameko.extensions import Entrypoint
+
+from lianban.chassis import metrics
+from lianban.chassis.database import UNAVAILABLE
+from lianban.chassis.inbox import Handlers, Inbox
+from lianban.chassis.readiness import readiness
+from lianban.chassis.runtime import database
+from lianban.chassis.settings import settings
+from lianban.chassis.topology import HEARS, queue_name
+from lianban.contracts.envelope import Envelope, Undecodable
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 20
+GATHER_SECONDS = 0.01
+"""How long a batch waits for company after its first event."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events that came together, with the inbox that gives them their effect."""
+
+    inbox: Inbox
+    envelopes: list[Envelope]
+
+    def handle(self) -> None:
+        """Give the events their effect; see :class:`~lianban.chassis.inbox.Inbox`."""
+        self.inbox.handle(self.envelopes)
+
+
+class _Channel:
+    """One connection to the broker with its one channel; writes are kept from interleaving."""
+
+    def __init__(self, connection: Connection, prefetch: int) -> None:
+        self.connection = connection
+        self.channel = connection.channel()
+        self.channel.basic_qos(0, prefetch, False)
+        self.writing = Semaphore()
+        self.alive = True
+
+    def consume(self, queue: str, callback: Callable[[Any], None]) -> None:
+        self.channel.basic_consume(queue, callback=callback)
+
+    def ack_up_to(self, tag: int) -> None:
+        if self.alive:
+            with self.writing:
+                self.channel.basic_ack(tag, multiple=True)
+
+    def reject(self, tag: int) -> None:
+        if self.alive:
+            with self.writing:
+                self.channel.basic_reject(tag, requeue=False)
+
+
+class _QueueWorker:
+    """Reads one queue; one greenlet reads and keeps the connection alive, one handles batch after batch."""
+
+    def __init__(self, entrypoint: Consume, index: int) -> None:
+        self.entrypoint = entrypoint
+        self.queue = queue_name(settings().service, index)
+        self.arrived: LightQueue = LightQueue()
+        self.stopping = False
+        self.idle = Signal()
+        self.part = f"queue {index}"
+        readiness.expect(self.part)
+
+    def read(self) -> None:
+        """Keep a consumer on the queue until the service stops; connects again by itself."""
+        wait = 0.2
+        while not self.stopping:
+            channel: _Channel | None = None
+            try:
+                with Connection(settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5) as connection:
+                    connection.connect()
+                    channel = _Channel(connection, prefetch=settings().batch * 2)
+                    here = channel
+                    channel.consume(self.queue, lambda message: self.arrived.put((here, message)))
+                    readiness.up(self.part)
+                    wait = 0.2
+                    self._drain(channel)
+            except Exception as error:  # noqa: BLE001 - whatever happened to the connection, it is made anew
+                if not self.stopping:
+                    readiness.down(self.part, "the broker is out of reach; connecting again")
+                    log.warning("bus.disconnected", queue=self.queue, reason=type(error).__name__, wait_s=wait)
+                    eventlet.sleep(wait)
+                    wait = min(wait * 2, 5.0)
+            finally:
+                if channel is not None:
+                    channel.alive = False
+
+    def _drain(self, channel: _Channel) -> None:
+        next_beat = clock.monotonic() + HEARTBEAT_SECONDS / 4
+        while not self.stopping:
+            try:
+                channel.connection.drain_events(timeout=HEARTBEAT_SECONDS / 4)
+            except TimeoutError:
+                pass
+            if clock.monotonic() >= next_beat:
+                with channel.writing:
+                    channel.connection.heartbeat_check()
+                next_beat = clock.monotonic() + HEARTBEAT_SECONDS / 4
+
+    def work(self) -> None:
+        """Handle batch after batch until the service stops."""
+        try:
+            while not self.stopping:
+                batch = self._gather()
+                if batch:
+                    self._handle(*batch)
+        finally:
+            self.idle.send(None)
+
+    def _gather(self) -> tuple[_Channel, int, list[Envelope]] | None:
+        try:
+            channel, message = self.arrived.get(timeout=0.5)
+        except Empty:
+            return None
+        envelopes: list[Envelope] = []
+        last = 0
+        deadline = clock.monotonic() + GATHER_SECONDS
+        while True:
+            if channel.alive:  # what a lost connection brought comes again
+                try:
+                    envelopes.append(Envelope.decode(_bytes(message.body)))
+                    last = message.delivery_tag
+                except Undecodable as error:
+                    metrics.inbox_undecodable.inc()
+                    log.error("inbox.undecodable", queue=self.queue, reason=str(error)[:200])
+                    self._reject(channel, message)
+            if len(envelopes) >= settings().batch:
+                break
+            try:
+                following, message = self.arrived.get(timeout=max(0.0, deadline - clock.monotonic()))
+            except Empty:
+                break
+            if following is not channel:
+                channel, envelopes, last = following, [], 0
+        return (channel, last, envelopes) if envelopes else None
+
+    def _reject(self, channel: _Channel, message: Any) -> None:
+        try:
+            channel.reject(message.delivery_tag)
+        except Exception as error:  # noqa: BLE001 - the connection is lost, the message comes again
+            log.warning("bus.disconnected", queue=self.queue, reason=type(error).__name__)
+
+    def _handle(self, channel: _Channel, last: int, envelopes: list[Envelope]) -> None:
+        wait = 0.1
+        while not self.stopping and channel.alive:
+            error = self.entrypoint.run_worker(envelopes)
+            if error is None:
+                try:
+                    channel.ack_up_to(last)
+                except Exception as lost:  # noqa: BLE001 - unacknowledged events come again and change nothing
+                    log.warning("bus.disconnected", queue=self.queue, reason=type(lost).__name__)
+                return
+            if not isinstance(error, UNAVAILABLE):
+                log.error("inbox.batch_failed", queue=self.queue, exc_info=error)
+            eventlet.sleep(wait)  # the database is away: nothing is requeued, nothing more is taken
+            wait = min(wait * 2, 2.0)
+
+
+class Consume(Entrypoint):
+    """Entry point: the decorated method gets a :class:`Batch` of events of the producers it hears."""
+
+    def __init__(self, hears: tuple[str, ...], handlers: Handlers, **kwargs: Any) -> None:
+        self.hears = hears
+        self.handlers = handlers
+        super().__init__(**kwargs)
+
+    def setup(self) -> None:
+        """Prepare the inbox; connects to nothing yet."""
+        service = settings().need("service")
+        if self.hears != HEARS[service]:
+            raise AssertionError(f"{service} hears {self.hears}, its queues are bound to {HEARS[service]}")
+        self.inbox = Inbox(database(), service, self.hears, self.handlers)
+        self.workers = [_QueueWorker(self, index) for index in range(settings().queues)]
+        self.stopping = False
+
+    def start(self) -> None:
+        """Start consuming and sweeping."""
+        for worker in self.workers:
+            self.container.spawn_managed_thread(worker.read, identifier=f"read {worker.queue}")
+            self.container.spawn_managed_thread(worker.work, identifier=f"work {worker.queue}")
+        self.container.spawn_managed_thread(self._sweep, identifier="inbox sweep")
+
+    def stop(self) -> None:
+        """Take nothing more; the batches in work are finished first."""
+        self.stopping = True
+        for worker in self.workers:
+            worker.stopping = True
+        for worker in self.workers:
+            worker.idle.wait(timeout=20)
+
+    def run_worker(self, envelopes: list[Envelope]) -> BaseException | None:
+        """Run the service's method on a batch in a nameko worker; returns what it raised."""
+        done = Signal()
+
+        def on_result(_: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+            done.send(exc_info[1] if exc_info else None)
+            return result, exc_info
+
+        self.container.spawn_worker(self, (Batch(self.inbox, envelopes),), {}, handle_result=on_result)
+        error: BaseException | None = done.wait()
+        return error
+
+    def _sweep(self) -> None:
+        while not self.stopping:
+            eventlet.sleep(0.5)
+            try:
+                while self.inbox.sweep() >= 200 and not self.stopping:
+                    eventlet.sleep(0)
+            except UNAVAILABLE:
+                eventlet.sleep(1.0)
+            except Exception:  # noqa: BLE001 - the sweep must not die of one subject
+                log.exception("inbox.sweep_failed")
+                eventlet.sleep(1.0)
+
+
+consume = Consume.decorator
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)

@@ -1,0 +1,315 @@
+"""A service's own PostgreSQL database: a pool of connections and the unit of work on one of them.
+
+Under eventlet no ``eventlet.Timeout`` is put round a transaction: time-outs are the server's
+(``statement_timeout``, ``idle_in_transaction_session_timeout``) and the pool's.
+"""
+
+from __future__ import annotations
+
+import json
+import time as clock
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from lianban.chassis import metrics
+from lianban.chassis.readiness import readiness
+from lianban.chassis.traces import current_traceparent
+from lianban.chassis.wakeup import wake
+from lianban.contracts.envelope import Envelope
+from lianban.contracts.events import Event, dump
+
+set_json_dumps(lambda value: json.dumps(value, ensure_ascii=False, default=str))
+
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+)
+"""Errors that say that the database is out of reach or cannot work now; the work is to be repeated later."""
+
+OF_ONE_STATEMENT = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+)
+"""Operational errors that concern one statement: the database itself answers."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """The row of a subject as this transaction knows it; see migration 0001."""
+
+    sequence: int
+    marks: dict[str, int]
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class _Emitted:
+    event: Event
+    subject: UUID
+    at: datetime
+
+
+@dataclass(slots=True)
+class QueryStatistics:
+    """How often each statement ran in this process and how long it took in all."""
+
+    runs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0.0]))
+
+    def note(self, sql: str, seconds: float) -> None:
+        """Add one run of a statement."""
+        row = self.runs[sql]
+        row[0] += 1
+        row[1] += seconds
+
+    def top(self, most: int = 30) -> list[tuple[str, int, float]]:
+        """The statements with the largest total time: text, runs, seconds."""
+        rows = [(" ".join(sql.split()), int(runs), seconds) for sql, (runs, seconds) in self.runs.items()]
+        return sorted(rows, key=lambda row: -row[2])[:most]
+
+
+statistics = QueryStatistics()
+"""Query timings of this process; shown by the operations listener."""
+
+
+class Transaction:
+    """A unit of work: statements, events to emit and loops to wake, all or nothing."""
+
+    def __init__(self, connection: psycopg.Connection[DictRow], service: str) -> None:
+        self.connection = connection
+        self.service = service
+        self.streams: dict[UUID, Stream] = {}
+        self.cause: UUID | None = None
+        self._emitted: list[_Emitted] = []
+        self._after_commit: dict[str, Callable[[], None]] = {}
+
+    def execute(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> psycopg.Cursor[DictRow]:
+        """Run one statement; rows are dictionaries."""
+        started = clock.perf_counter()
+        try:
+            return self.connection.execute(sql, params or None)  # type: ignore[arg-type]
+        finally:
+            statistics.note(sql, clock.perf_counter() - started)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
+        """Run one statement for many rows, in one exchange with the server."""
+        started = clock.perf_counter()
+        with self.connection.cursor() as cursor:
+            cursor.executemany(sql, rows)  # type: ignore[arg-type]
+        statistics.note(sql, clock.perf_counter() - started)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What happens inside is undone when an exception leaves the block, also the events emitted there."""
+        emitted = len(self._emitted)
+        try:
+            with self.connection.transaction():
+                yield
+        except BaseException:
+            del self._emitted[emitted:]
+            raise
+
+    def lock(self, subject: UUID) -> None:
+        """Take the subject's stream: until commit nobody else changes the subject in this service.
+
+        Every use case that changes a matter takes its stream first, so that rows of one matter are always
+        locked in the same order and its events are numbered without gap.
+        """
+        self.lock_all([subject])
+
+    def lock_all(self, subjects: Iterable[UUID]) -> None:
+        """Take several streams, in one order for all transactions."""
+        wanted = sorted({s for s in subjects if s not in self.streams}, key=str)
+        if not wanted:
+            return
+        rows = self.execute(
+            """
+            insert into stream (subject) select unnest(%s::uuid[])
+            on conflict (subject) do update set sequence = stream.sequence
+            returning subject, sequence, marks
+            """,
+            (wanted,),
+        )
+        for row in rows:
+            self.streams[row["subject"]] = Stream(row["sequence"], row["marks"])
+
+    def emit(self, event: Any, *, subject: UUID, at: datetime) -> None:
+        """Say an event when this transaction commits; ``at`` is when the fact happened."""
+        self._emitted.append(_Emitted(event, subject, at))
+        self.wake("relay")
+
+    def wake(self, loop: str) -> None:
+        """After commit, wake a worker loop of this process."""
+        self._after_commit[loop] = lambda: wake(loop)
+
+    def flush(self) -> None:
+        """Number the emitted events and write them and the streams; called before commit."""
+        if self._emitted:
+            self.lock_all(item.subject for item in self._emitted)
+            traceparent = current_traceparent()
+            rows = []
+            for item in self._emitted:
+                stream = self.streams[item.subject]
+                stream.sequence += 1
+                stream.changed = True
+                envelope = Envelope(
+                    id=uuid4(),
+                    source=self.service,
+                    type=item.event.TYPE,
+                    subject=item.subject,
+                    time=item.at,
+                    sequence=stream.sequence,
+                    after=stream.marks,
+                    data=dump(item.event),
+                    traceparent=traceparent,
+                    causationid=self.cause,
+                )
+                rows.append((envelope.id, item.subject, stream.sequence, envelope.type, envelope.routing_key, envelope.encode()))
+            self._emitted.clear()
+            columns = list(zip(*rows, strict=True))
+            self.execute(
+                """
+                insert into outbox (event_id, subject, sequence, type, routing_key, body)
+                select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
+                """,
+                [list(column) for column in columns],
+            )
+        changed = [(subject, stream) for subject, stream in self.streams.items() if stream.changed]
+        if changed:
+            self.execute(
+                """
+                update stream set sequence = new.sequence, marks = new.marks
+                from unnest(%s::uuid[], %s::bigint[], %s::jsonb[]) as new (subject, sequence, marks)
+                where stream.subject = new.subject
+                """,
+                (
+                    [subject for subject, _ in changed],
+                    [stream.sequence for _, stream in changed],
+                    [json.dumps(stream.marks) for _, stream in changed],
+                ),
+            )
+            for _, stream in changed:
+                stream.changed = False
+
+    def committed(self) -> None:
+        """Wake what waits for this transaction; called after commit."""
+        for action in self._after_commit.values():
+            action()
+
+
+@dataclass(slots=True)
+class _Outer:
+    """A transaction that later ones of the same request join; ``failed`` when one of them did not end well."""
+
+    tx: Transaction
+    failed: bool = False
+
+
+_outer: ContextVar[_Outer | None] = ContextVar("lianban_outer_transaction", default=None)
+
+
+class Database:
+    """The pool of one service's connections."""
+
+    def __init__(self, url: str, *, service: str, size: int = 12, statement_timeout: float = 15.0) -> None:
+        milliseconds = int(statement_timeout * 1000)
+        self.service = service
+        options = {
+            "row_factory": dict_row,
+            "connect_timeout": 5,
+            "application_name": f"lianban-{service}",
+            "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
+            " -c lock_timeout=10000 -c timezone=UTC",
+        }
+        self._connect = partial(psycopg.connect, url, autocommit=True, **options)
+        self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
+            url,
+            min_size=min(2, size),
+            max_size=size,
+            timeout=5.0,
+            max_idle=300,
+            reconnect_timeout=30.0,
+            kwargs=options,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Start connecting; does not wait, readiness says when the database answers."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close(timeout=5)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that commits when the block ends and rolls back when an exception leaves it.
+
+        Within :meth:`one_transaction` it joins the surrounding one, which then commits or rolls back for both.
+        """
+        outer = _outer.get()
+        if outer is not None and not outer.failed:
+            try:
+                yield outer.tx
+            except BaseException:
+                outer.failed = True
+                raise
+            return
+        started = clock.perf_counter()
+        try:
+            with self._pool.connection() as connection:
+                tx = Transaction(connection, self.service)
+                yield tx
+                tx.flush()
+        except UNAVAILABLE as error:
+            if not isinstance(error, OF_ONE_STATEMENT):
+                metrics.database_unavailable.inc()
+                readiness.down("database", "the database is out of reach; waiting for it")
+                self._pool.check()
+            raise
+        metrics.database_seconds.observe(clock.perf_counter() - started)
+        readiness.up("database")
+        tx.committed()
+
+    @contextmanager
+    def one_transaction(self) -> Iterator[_Outer]:
+        """One transaction for everything in the block: those that begin inside join it.
+
+        Where one of them failed the caller must let an exception leave the block, so that all is rolled back;
+        the answer's ``failed`` says so. Used to store the answer to an Idempotency-Key with the use case itself.
+        """
+        with self.transaction() as tx:
+            outer = _Outer(tx)
+            token = _outer.set(outer)
+            try:
+                yield outer
+            finally:
+                _outer.reset(token)
+
+    @contextmanager
+    def session(self) -> Iterator[Transaction]:
+        """A connection of its own outside the pool, on which every statement commits by itself."""
+        with self._connect() as connection:
+            yield Transaction(connection, self.service)
+
+    def answers(self) -> bool:
+        """Whether the database answers now; updates readiness."""
+        try:
+            with self.transaction() as tx:
+                tx.execute("select 1")
+        except UNAVAILABLE:
+            return False
+        return True

@@ -1,0 +1,42 @@
+"""The chassis' own metrics; services define theirs beside the code that counts.
+
+Names follow the Prometheus conventions: base units, ``_total`` for counters, bounded labels.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+outbox_published = Counter("lianban_outbox_published_total", "Events confirmed by the broker")
+outbox_returned = Counter("lianban_outbox_returned_total", "Events that no queue took; they are published again")
+outbox_failures = Counter("lianban_outbox_failures_total", "Publishing rounds that failed and are repeated")
+outbox_unpublished = Gauge("lianban_outbox_unpublished", "Events that wait for publication")
+outbox_oldest = Gauge("lianban_outbox_oldest_seconds", "Age of the oldest event that waits for publication")
+
+inbox_handled = Counter("lianban_inbox_handled_total", "Events that had their effect", ["producer"])
+inbox_repeated = Counter("lianban_inbox_repeated_total", "Events that came again and changed nothing")
+inbox_failures = Counter("lianban_inbox_failures_total", "Handler failures by kind", ["kind"])
+inbox_undecodable = Counter("lianban_inbox_undecodable_total", "Messages that are no events; they went to the poison queue")
+inbox_parked = Gauge("lianban_inbox_parked", "Events that wait for an earlier event or for their next try")
+inbox_parked_oldest = Gauge("lianban_inbox_parked_oldest_seconds", "Age of the oldest parked event")
+inbox_quarantined = Gauge("lianban_inbox_quarantined", "Events in quarantine, for a person to look at")
+inbox_batch = Histogram(
+    "lianban_inbox_batch_events", "Events handled in one transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+inbox_lag = Histogram(
+    "lianban_inbox_lag_seconds",
+    "From the event's time to its effect here",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+
+database_seconds = Histogram(
+    "lianban_database_transaction_seconds",
+    "Duration of database transactions",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15),
+)
+database_unavailable = Counter("lianban_database_unavailable_total", "Times that the database was out of reach")
+
+loop_done = Counter("lianban_loop_done_total", "Rows that worker loops finished", ["loop"])
+loop_failures = Counter("lianban_loop_failures_total", "Rounds of worker loops that failed and are repeated", ["loop"])
+
+ready = Gauge("lianban_ready", "1 where a part of the service is ready", ["part"])

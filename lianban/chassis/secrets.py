@@ -1,0 +1,128 @@
+"""Encryption of personal fields and blind indexes, behind one provider interface.
+
+A sealed value is an envelope: the text under a data key of its own (AES-256-GCM), the data key under the
+service's current key, with that key's id in front, so that keys can be rotated and other algorithms (SM4, SM3)
+can take the place of these without touching a service. Every sealed value is bound to its place by ``context``:
+moved to another row or column it does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lianban.chassis.settings import settings
+
+_VERSION = b"\x01"
+_NONCE = 12
+_WRAPPED = 32 + 16
+
+
+class CannotOpen(ValueError):
+    """A sealed value does not open: another place, another key, or changed bytes."""
+
+
+class Provider(Protocol):
+    """What the house needs of cryptography; one implementation per family of algorithms."""
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt, bound to the context."""
+
+    def unseal(self, blob: bytes, context: bytes) -> bytes:
+        """Decrypt; raises :class:`CannotOpen`."""
+
+    def mac(self, data: bytes, purpose: bytes) -> bytes:
+        """A keyed digest of 32 bytes, different per purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class AesGcm:
+    """The default provider: AES-256-GCM envelopes, HMAC-SHA-256."""
+
+    current: str
+    keys: dict[str, bytes]
+    index: bytes
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt, bound to the context."""
+        data_key = os.urandom(32)
+        wrap_nonce, nonce = os.urandom(_NONCE), os.urandom(_NONCE)
+        key_id = self.current.encode()
+        wrapped = AESGCM(self.keys[self.current]).encrypt(wrap_nonce, data_key, key_id)
+        sealed = AESGCM(data_key).encrypt(nonce, plain, context)
+        return b"".join((_VERSION, bytes([len(key_id)]), key_id, wrap_nonce, wrapped, nonce, sealed))
+
+    def unseal(self, blob: bytes, context: bytes) -> bytes:
+        """Decrypt; raises :class:`CannotOpen`."""
+        try:
+            if blob[:1] != _VERSION:
+                raise CannotOpen("not a sealed value of a known version")
+            start = 2 + blob[1]
+            key_id = blob[2:start]
+            key = self.keys[key_id.decode()]
+            wrap_nonce, rest = blob[start : start + _NONCE], blob[start + _NONCE :]
+            data_key = AESGCM(key).decrypt(wrap_nonce, rest[:_WRAPPED], key_id)
+            nonce, sealed = rest[_WRAPPED : _WRAPPED + _NONCE], rest[_WRAPPED + _NONCE :]
+            return AESGCM(data_key).decrypt(nonce, sealed, context)
+        except KeyError as error:
+            raise CannotOpen(f"the key {error.args[0]!r} is not here") from None
+        except (InvalidTag, IndexError, ValueError) as error:
+            raise CannotOpen(str(error) or "changed, or sealed for another place") from None
+
+    def mac(self, data: bytes, purpose: bytes) -> bytes:
+        """A keyed digest of 32 bytes, different per purpose."""
+        purpose_key = hmac.digest(self.index, purpose, hashlib.sha256)
+        return hmac.digest(purpose_key, data, hashlib.sha256)
+
+
+def load_provider(folder: Path) -> AesGcm:
+    """The provider with the keys in ``fields.json`` of a key folder."""
+    raw = json.loads((folder / "fields.json").read_text("utf-8"))
+    keys = {key_id: base64.b64decode(key) for key_id, key in raw["keys"].items()}
+    return AesGcm(current=raw["current"], keys=keys, index=base64.b64decode(raw["index"]))
+
+
+@cache
+def provider() -> Provider:
+    """The provider of this process."""
+    return load_provider(Path(settings().need("keys")))
+
+
+def seal(text: str, *, context: str) -> bytes:
+    """Encrypt a text for one place, for example ``matter.title:<id>``."""
+    return provider().seal(text.encode(), context.encode())
+
+
+def unseal(blob: bytes, *, context: str) -> str:
+    """The text of a sealed value; raises :class:`CannotOpen`."""
+    return provider().unseal(bytes(blob), context.encode()).decode()
+
+
+def seal_bytes(data: bytes, *, context: str) -> bytes:
+    """Encrypt bytes (a file) for one place."""
+    return provider().seal(data, context.encode())
+
+
+def unseal_bytes(blob: bytes, *, context: str) -> bytes:
+    """The bytes of a sealed value; raises :class:`CannotOpen`."""
+    return provider().unseal(bytes(blob), context.encode())
+
+
+def blind(text: str, *, field: str) -> bytes:
+    """A blind index: equal for equal texts of the same field, tells nothing else. Normalise the text first."""
+    return provider().mac(text.encode(), b"blind:" + field.encode())
+
+
+def keyed(data: bytes, *, purpose: str) -> bytes:
+    """A keyed digest of 32 bytes for another purpose, for example query codes."""
+    return provider().mac(data, b"keyed:" + purpose.encode())

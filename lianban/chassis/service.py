@@ -1,0 +1,244 @@
+"""What a nameko service of this house is made of: HTTP, outbox relay, operations listener, and its runner."""
+
+# ruff: noqa: E402, I001 - the patch must come before everything else
+from __future__ import annotations
+
+import lianban.chassis.patch  # noqa: F401
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import eventlet
+import structlog
+from eventlet import wsgi
+from flask import Flask
+from kombu import Connection
+from nameko.extensions import DependencyProvider
+from nameko.runners import ServiceRunner
+from nameko.web.server import WebServer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+import lianban
+from lianban.chassis import logs, metrics, relay, traces
+from lianban.chassis.consume import Batch, consume
+from lianban.chassis.database import UNAVAILABLE, statistics
+from lianban.chassis.inspect import measure_inbox
+from lianban.chassis.loops import Loop
+from lianban.chassis.readiness import readiness
+from lianban.chassis.runtime import database
+from lianban.chassis.settings import settings
+from lianban.chassis.wakeup import bell
+
+log = structlog.get_logger()
+
+__all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
+
+GRACE_SECONDS = 15
+
+
+class _Server(WebServer):
+    """nameko's web server with a Flask application; requests in work are finished before it stops."""
+
+    application: Flask
+    in_work = 0
+
+    def get_wsgi_app(self) -> Callable[..., Any]:
+        application = self.application
+
+        def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            self.in_work += 1
+            try:
+                return application(environ, start_response)
+            finally:
+                self.in_work -= 1
+
+        return counted
+
+    def get_wsgi_server(self, sock: Any, wsgi_app: Any, **kwargs: Any) -> Any:
+        return wsgi.Server(
+            sock, sock.getsockname(), wsgi_app, protocol=wsgi.HttpProtocol, debug=False, log_output=False,
+            keepalive=True, socket_timeout=75, log=structlog.get_logger(),
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self._is_accepting = False
+        self._gt.kill()
+        self._sock.close()
+        for _ in range(GRACE_SECONDS * 10):
+            if not self.in_work:
+                break
+            eventlet.sleep(0.1)
+
+
+class Http(DependencyProvider):
+    """Serves the Flask application that ``create_app`` makes on the service's HTTP port."""
+
+    server = _Server()
+
+    def __init__(self, create_app: Callable[[], Flask]) -> None:
+        self.create_app = create_app
+
+    def setup(self) -> None:
+        """Make the application."""
+        self.server.application = self.create_app()
+
+    def start(self) -> None:
+        """Listen."""
+        self.server.start()
+
+    def stop(self) -> None:
+        """Stop listening, finish what is in work."""
+        self.server.stop()
+
+
+class Relay(DependencyProvider):
+    """Publishes the outbox; woken after commits, looks every 50 ms otherwise."""
+
+    stopping = False
+    busy = False
+
+    def start(self) -> None:
+        """Start relaying and measuring."""
+        readiness.expect("relay")
+        self.container.spawn_managed_thread(self._run, identifier="relay")
+        self.container.spawn_managed_thread(self._measure, identifier="bus metrics")
+
+    def stop(self) -> None:
+        """Finish the batch in work."""
+        self.stopping = True
+        bell("relay").set()
+        for _ in range(100):
+            if not self.busy:
+                break
+            eventlet.sleep(0.1)
+
+    def _run(self) -> None:
+        wait = 0.2
+        while not self.stopping:
+            try:
+                with database().session() as session:
+                    if not relay.become_relay(session):
+                        readiness.up("relay")  # another replica is it
+                        eventlet.sleep(1.0)
+                        continue
+                    with Connection(settings().need("amqp_url"), connect_timeout=5, heartbeat=20) as connection:
+                        publisher = relay.Publisher(connection)
+                        readiness.up("relay")
+                        wait = 0.2
+                        self._publish(session, connection, publisher)
+            except Exception as error:  # noqa: BLE001 - broker or database away: try again, the outbox keeps everything
+                metrics.outbox_failures.inc()
+                readiness.down("relay", "the broker or the database is out of reach; connecting again")
+                log.warning("relay.interrupted", reason=type(error).__name__, wait_s=wait)
+                if not self.stopping:
+                    eventlet.sleep(wait)
+                    wait = min(wait * 2, 5.0)
+
+    def _publish(self, session: Any, connection: Connection, publisher: relay.Publisher) -> None:
+        signal_ = bell("relay")
+        looks = 0
+        while not self.stopping:
+            signal_.clear()
+            self.busy = True
+            try:
+                published = relay.publish_once(session, publisher)
+            finally:
+                self.busy = False
+            looks += 1
+            if looks % 100 == 0:
+                connection.heartbeat_check()
+                try:
+                    connection.drain_events(timeout=0.001)
+                except TimeoutError:
+                    pass
+            if published == 0:
+                signal_.wait(0.05)
+
+    def _measure(self) -> None:
+        while not self.stopping:
+            try:
+                relay.measure(database())
+                measure_inbox(database())
+            except UNAVAILABLE:
+                pass
+            eventlet.sleep(5)
+
+
+class Ops(DependencyProvider):
+    """The listener for operations: ``/healthz``, ``/readyz``, ``/metrics``, ``/queries``."""
+
+    def start(self) -> None:
+        """Listen on the operations port."""
+        self._socket = eventlet.listen((settings().http_host, settings().ops_port))
+        readiness.expect("database")
+        self.container.spawn_managed_thread(self._serve, identifier="operations")
+        self.container.spawn_managed_thread(self._watch, identifier="readiness")
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            wsgi.server(self._socket, operations, log_output=False, socket_timeout=30)
+        except OSError:
+            pass  # the socket was closed by stop
+
+    def _watch(self) -> None:
+        while True:
+            database().answers()
+            eventlet.sleep(2)
+
+
+def operations(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The WSGI application of the operations listener."""
+    path = environ.get("PATH_INFO", "")
+    status, kind, body = "200 OK", "application/json; charset=utf-8", b""
+    if path == "/metrics":
+        kind, body = CONTENT_TYPE_LATEST, generate_latest()
+    elif path == "/healthz":
+        body = _json({"status": "alive", "service": settings().service, "version": lianban.__version__})
+    elif path == "/readyz":
+        status = "200 OK" if readiness.ready else "503 Service Unavailable"
+        body = _json({"ready": readiness.ready, "parts": {k: v or "ok" for k, v in readiness.parts.items()}})
+    elif path == "/queries":
+        body = _json([{"statement": s, "runs": n, "seconds": round(t, 4)} for s, n, t in statistics.top()])
+    else:
+        status, body = "404 Not Found", _json({"title": "known: /healthz /readyz /metrics /queries"})
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def run(service_class: type) -> None:
+    """Run a service until SIGTERM or SIGINT; returns when in-flight work is finished."""
+    given = settings()
+    logs.configure(service_class.name, given.log_level)  # type: ignore[attr-defined]
+    traces.configure(given.service)
+    runner = ServiceRunner({"AMQP_URI": given.amqp_url, "WEB_SERVER_ADDRESS": f"{given.http_host}:{given.http_port}", "max_workers": 64})
+    runner.add_service(service_class)
+    stop = eventlet.event.Event()
+
+    def asked(*_: Any) -> None:
+        if not stop.ready():
+            stop.send(None)
+
+    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, asked)
+    runner.start()
+    log.info("service.started", pid=os.getpid(), http_port=given.http_port, ops_port=given.ops_port)
+    died = eventlet.spawn(runner.wait)
+    died.link(asked)
+    stop.wait()
+    if not died.dead:
+        log.info("service.stopping")
+        runner.stop()
+    died.wait()
+    database().close()
+    log.info("service.stopped")

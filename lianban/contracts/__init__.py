@@ -1,0 +1,1 @@
+"""The words that services exchange: envelope, events, code lists. Additive only."""

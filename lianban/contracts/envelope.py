@@ -1,0 +1,129 @@
+"""The CloudEvents 1.0 envelope that every event travels in, in structured JSON mode.
+
+The extensions ``sequence`` (per producer and subject, gap-free from 1) and ``after`` (for each other
+producer, the last sequence of this subject that the producing transaction had handled) let a consumer
+keep cause before effect although producers publish independently.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+PARTITIONS = 64
+"""Number of partitions that subjects are spread over; part of every routing key."""
+
+PRODUCERS = ("intake", "routing", "agency_gateway", "oversight", "notification")
+"""The services that emit events, in the order in which the story usually passes them."""
+
+
+class Undecodable(ValueError):
+    """The bytes are no event of ours: not JSON, or an attribute of the envelope is missing or wrong."""
+
+
+def partition_of(subject: UUID) -> int:
+    """The partition of a subject: ``crc32`` of its canonical text modulo :data:`PARTITIONS`."""
+    return zlib.crc32(str(subject).encode("ascii")) % PARTITIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event with its CloudEvents attributes; ``data`` is still plain JSON."""
+
+    id: UUID
+    source: str
+    type: str
+    subject: UUID
+    time: datetime
+    sequence: int
+    data: Mapping[str, Any]
+    after: Mapping[str, int] = field(default_factory=dict)
+    traceparent: str | None = None
+    causationid: UUID | None = None
+
+    @property
+    def partition(self) -> int:
+        """The partition that the subject belongs to."""
+        return partition_of(self.subject)
+
+    @property
+    def routing_key(self) -> str:
+        """``<producer>.<noun>-<verb>.v<n>.p<partition>``, what queues are bound by."""
+        return f"{self.type.removeprefix('lianban.')}.p{self.partition:02d}"
+
+    def encode(self) -> bytes:
+        """The envelope as UTF-8 JSON bytes."""
+        body: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": str(self.id),
+            "source": f"/lianban/{self.source}",
+            "type": self.type,
+            "subject": str(self.subject),
+            "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "partitionkey": f"p{self.partition:02d}",
+            "sequence": self.sequence,
+            "after": dict(self.after),
+            "data": dict(self.data),
+        }
+        if self.traceparent is not None:
+            body["traceparent"] = self.traceparent
+        if self.causationid is not None:
+            body["causationid"] = str(self.causationid)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Envelope:
+        """Read an envelope; raises :class:`Undecodable` with what is wrong."""
+        try:
+            raw = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise Undecodable(f"not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise Undecodable("not a JSON object")
+        try:
+            if raw["specversion"] != "1.0":
+                raise Undecodable(f"specversion {raw['specversion']!r} is not 1.0")
+            source = str(raw["source"]).removeprefix("/lianban/")
+            if source not in PRODUCERS:
+                raise Undecodable(f"source {source!r} is no service of ours")
+            if not isinstance(raw["type"], str) or not raw["type"].startswith(f"lianban.{source}."):
+                raise Undecodable(f"type {raw['type']!r} does not belong to {source}")
+            if not isinstance(raw["data"], dict):
+                raise Undecodable("data is not a JSON object")
+            sequence = raw["sequence"]
+            if type(sequence) is not int or not 1 <= sequence < 2**63:
+                raise Undecodable("sequence is not a positive 64-bit integer")
+            after = raw.get("after", {})
+            if not isinstance(after, dict) or not all(
+                producer in PRODUCERS and type(last) is int and 0 <= last < 2**63 for producer, last in after.items()
+            ):
+                raise Undecodable("after does not map services to sequences")
+            time = datetime.fromisoformat(raw["time"])
+            if time.tzinfo is None:
+                raise Undecodable("time has no offset")
+            if "\\u0000" in body.decode("utf-8", "replace"):
+                raise Undecodable("a text holds U+0000, which no database text can hold")
+            return cls(
+                id=UUID(raw["id"]),
+                source=source,
+                type=raw["type"],
+                subject=UUID(raw["subject"]),
+                time=time.astimezone(UTC),
+                sequence=sequence,
+                after=after,
+                data=raw["data"],
+                traceparent=raw["traceparent"] if isinstance(raw.get("traceparent"), str) else None,
+                causationid=UUID(raw["causationid"]) if raw.get("causationid") else None,
+            )
+        except Undecodable:
+            raise
+        except KeyError as error:
+            raise Undecodable(f"attribute {error.args[0]!r} is missing") from error
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Undecodable(f"an attribute has the wrong form: {error}") from error

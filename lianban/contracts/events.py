@@ -1,0 +1,158 @@
+"""How an event is defined: a frozen dataclass, registered under its type, with a marshmallow schema.
+
+A released version never changes: a change of shape is a new version with an :func:`upcaster`. Consumers
+ignore fields they do not know. The schema is derived from the dataclass, so that there is one definition.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+from uuid import UUID
+
+import marshmallow as ma
+
+from lianban.contracts.envelope import Envelope
+
+
+class UnknownEvent(ValueError):
+    """No contract of this version knows the event's type."""
+
+
+class InvalidEvent(ValueError):
+    """The event's data do not fit the schema of its type."""
+
+
+class Event(Protocol):
+    """What every event class offers: its type, and that it is a dataclass."""
+
+    TYPE: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+_EVENTS: dict[str, type[Event]] = {}
+_UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+E = TypeVar("E")
+
+
+def event(event_type: str) -> Callable[[type[E]], type[E]]:
+    """Class decorator: makes a frozen dataclass of the class and registers it as ``lianban.<event_type>``."""
+
+    def register(cls: type[E]) -> type[E]:
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        full = f"lianban.{event_type}"
+        if full in _EVENTS:
+            raise AssertionError(f"{full} is defined twice")
+        made.TYPE = full  # type: ignore[attr-defined]
+        _EVENTS[full] = cast("type[Event]", made)
+        return made
+
+    return register
+
+
+def upcaster(
+    old: str, new: str
+) -> Callable[[Callable[[dict[str, Any]], dict[str, Any]]], Callable[[dict[str, Any]], dict[str, Any]]]:
+    """Decorator for the function that turns the data of version ``old`` into the data of version ``new``."""
+
+    def register(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        _UPCASTERS[f"lianban.{old}"] = (f"lianban.{new}", function)
+        return function
+
+    return register
+
+
+def known_events() -> Mapping[str, type[Event]]:
+    """Every event type of this version with its class."""
+    import lianban.contracts.catalogue  # noqa: F401, PLC0415 - registers all producers' events
+
+    return _EVENTS
+
+
+_SCALARS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
+    str: ma.fields.String,
+    int: lambda **kw: ma.fields.Integer(strict=True, **kw),
+    bool: ma.fields.Boolean,
+    UUID: ma.fields.UUID,
+    datetime: lambda **kw: ma.fields.AwareDateTime(format="iso", **kw),
+    date: ma.fields.Date,
+}
+
+
+def _field(annotation: Any, **kw: Any) -> ma.fields.Field[Any]:
+    origin = typing.get_origin(annotation)
+    if origin in {types.UnionType, typing.Union}:
+        (inner,) = [a for a in typing.get_args(annotation) if a is not type(None)]
+        return _field(inner, allow_none=True, **kw)
+    if origin is tuple:
+        return ma.fields.List(_field(typing.get_args(annotation)[0]), **kw)
+    if annotation in _SCALARS:
+        return _SCALARS[annotation](**kw)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return ma.fields.Enum(annotation, by_value=True, **kw)
+    if is_dataclass(annotation):
+        return ma.fields.Nested(schema_of(cast("type", annotation)), **kw)
+    raise AssertionError(f"no schema field for {annotation!r}")
+
+
+@cache
+def schema_of(cls: type) -> type[ma.Schema]:
+    """The marshmallow schema of a dataclass; loading gives an instance, unknown fields are ignored."""
+    hints = typing.get_type_hints(cls)
+    members: dict[str, Any] = {}
+    for item in fields(cls):
+        optional = item.default is not MISSING
+        members[item.name] = _field(
+            hints[item.name], required=not optional, **({"load_default": item.default} if optional else {})
+        )
+
+    def make(self: ma.Schema, data: dict[str, Any], **_: Any) -> Any:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+    members["make"] = ma.post_load(make)
+    members["Meta"] = type("Meta", (), {"unknown": ma.EXCLUDE})
+    return type(f"{cls.__name__}Schema", (ma.Schema,), members)
+
+
+def dump(instance: Event) -> dict[str, Any]:
+    """The event's data as plain JSON values."""
+    return cast("dict[str, Any]", _instance(type(instance)).dump(instance))
+
+
+@cache
+def _instance(cls: type) -> ma.Schema:
+    return schema_of(cls)()
+
+
+def load(event_type: str, data: Mapping[str, Any]) -> Event:
+    """The newest version of an event from the data of any live version.
+
+    Raises :class:`UnknownEvent` or :class:`InvalidEvent`.
+    """
+    plain = dict(data)
+    known = known_events()
+    if event_type not in known and event_type not in _UPCASTERS:
+        raise UnknownEvent(f"{event_type} is not in this version's catalogue")
+    while event_type in _UPCASTERS:
+        event_type, step = _UPCASTERS[event_type]
+        try:
+            plain = step(plain)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidEvent(f"cannot be brought to {event_type}: {error!r}") from error
+    try:
+        return cast("Event", _instance(known[event_type]).load(plain))
+    except ma.ValidationError as error:
+        raise InvalidEvent(f"{event_type}: {error.normalized_messages()}") from error
+    except RecursionError as error:
+        raise InvalidEvent(f"{event_type}: nested too deeply") from error
+
+
+def load_envelope(envelope: Envelope) -> Event:
+    """The event inside an envelope, see :func:`load`."""
+    return load(envelope.type, envelope.data)
