@@ -84,6 +84,19 @@ ANONYMOUS = Principal(kind="anonymous", subject="anonymous")
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use a view; no roles and no kinds mean everybody who signed in, ``open`` means everybody."""
+
+    roles: frozenset[StaffRole] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    open: bool = False
+
+    def admits(self, who: Principal) -> bool:
+        """Whether a signed-in principal may use the view."""
+        return (not self.roles or who.has(*self.roles)) and (not self.kinds or who.kind in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """Leave to fetch one file: ``holder`` is ``person:<id>`` or ``agency:<code>``, ``issuer`` the service that gave it."""
 
@@ -174,7 +187,9 @@ def issue_service(audience: str, *, at: datetime, seconds: int = SERVICE_SECONDS
     return _sign(SERVICE, {"sub": settings().need("service"), "aud": audience}, at=at, seconds=seconds)
 
 
-def issue_ticket(file: UUID, *, owner: str, holder: str, purpose: str, at: datetime, seconds: int = TICKET_SECONDS) -> str:
+def issue_ticket(
+    file: UUID, *, owner: str, holder: str, purpose: str, at: datetime, seconds: int = TICKET_SECONDS
+) -> str:
     """Leave for ``holder`` (``person:<id>`` or ``agency:<code>``) to fetch one file from the service that owns it."""
     claims = {"sub": holder, "aud": f"{owner}/files", "file": str(file), "purpose": purpose}
     return _sign(TICKET, claims, at=at, seconds=seconds)

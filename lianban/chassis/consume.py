@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,11 +90,13 @@ class _QueueWorker:
         while not self.stopping:
             channel: _Channel | None = None
             try:
-                with Connection(settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5) as connection:
+                with Connection(
+                    settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5
+                ) as connection:
                     connection.connect()
                     channel = _Channel(connection, prefetch=settings().batch * 2)
                     here = channel
-                    channel.consume(self.queue, lambda message: self.arrived.put((here, message)))
+                    channel.consume(self.queue, lambda message, here=here: self.arrived.put((here, message)))
                     readiness.up(self.part)
                     wait = 0.2
                     self._drain(channel)
@@ -110,10 +113,8 @@ class _QueueWorker:
     def _drain(self, channel: _Channel) -> None:
         next_beat = clock.monotonic() + HEARTBEAT_SECONDS / 4
         while not self.stopping:
-            try:
+            with suppress(TimeoutError):
                 channel.connection.drain_events(timeout=HEARTBEAT_SECONDS / 4)
-            except TimeoutError:
-                pass
             if clock.monotonic() >= next_beat:
                 with channel.writing:
                     channel.connection.heartbeat_check()
@@ -230,7 +231,7 @@ class Consume(Entrypoint):
                     eventlet.sleep(0)
             except UNAVAILABLE:
                 eventlet.sleep(1.0)
-            except Exception:  # noqa: BLE001 - the sweep must not die of one subject
+            except Exception:
                 log.exception("inbox.sweep_failed")
                 eventlet.sleep(1.0)
 

@@ -100,7 +100,7 @@ class Transaction:
         """Run one statement; rows are dictionaries."""
         started = clock.perf_counter()
         try:
-            return self.connection.execute(sql, params or None)  # type: ignore[arg-type]
+            return self.connection.execute(sql, params or None)
         finally:
             statistics.note(sql, clock.perf_counter() - started)
 
@@ -108,7 +108,7 @@ class Transaction:
         """Run one statement for many rows, in one exchange with the server."""
         started = clock.perf_counter()
         with self.connection.cursor() as cursor:
-            cursor.executemany(sql, rows)  # type: ignore[arg-type]
+            cursor.executemany(sql, rows)
         statistics.note(sql, clock.perf_counter() - started)
 
     @contextmanager
@@ -177,7 +177,9 @@ class Transaction:
                     traceparent=traceparent,
                     causationid=self.cause,
                 )
-                rows.append((envelope.id, item.subject, stream.sequence, envelope.type, envelope.routing_key, envelope.encode()))
+                rows.append(
+                    (envelope.id, item.subject, stream.sequence, envelope.type, envelope.routing_key, envelope.encode())
+                )
             self._emitted.clear()
             columns = list(zip(*rows, strict=True))
             self.execute(
@@ -227,14 +229,16 @@ class Database:
     def __init__(self, url: str, *, service: str, size: int = 12, statement_timeout: float = 15.0) -> None:
         milliseconds = int(statement_timeout * 1000)
         self.service = service
-        options = {
+        options: dict[str, Any] = {
             "row_factory": dict_row,
             "connect_timeout": 5,
             "application_name": f"lianban-{service}",
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
             " -c lock_timeout=10000 -c timezone=UTC",
         }
-        self._connect = partial(psycopg.connect, url, autocommit=True, **options)
+        self._connect: Callable[[], psycopg.Connection[DictRow]] = partial(
+            psycopg.connect, url, autocommit=True, **options
+        )
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             url,
             min_size=min(2, size),

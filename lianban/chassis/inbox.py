@@ -207,7 +207,13 @@ class _Pass:
         except UNAVAILABLE:
             raise
         except Exception as error:
-            kind = "poison" if isinstance(error, Poison | UnknownEvent | InvalidEvent) else "retry" if isinstance(error, Retry) else "bug"
+            kind = (
+                "poison"
+                if isinstance(error, Poison | UnknownEvent | InvalidEvent)
+                else "retry"
+                if isinstance(error, Retry)
+                else "bug"
+            )
             metrics.inbox_failures.labels(kind).inc()
             if not self.careful:
                 raise _Failed from error
@@ -236,7 +242,7 @@ class _Pass:
         envelope = item.envelope
         tries = max(item.tries, 0) + 1
         spent = kind == "poison" or tries >= settings().tries
-        wait = min(settings().retry_seconds * 2 ** (tries - 1), 300.0) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        wait = min(settings().retry_seconds * 2 ** (tries - 1), 300.0) * random.uniform(0.8, 1.2)
         item.tries, item.next_try_at = (-1, None) if spent else (tries, self.moment + timedelta(seconds=wait))
         log_line = log.bind(event_id=str(envelope.id), type=envelope.type, subject=str(envelope.subject), tries=tries)
         if spent:

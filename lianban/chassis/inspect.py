@@ -50,10 +50,10 @@ def outbox_summary(database: Database) -> dict[str, Any]:
         row = tx.execute(
             "select count(*) filter (where published_at is null) as waiting,"
             " count(*) filter (where published_at is not null) as published,"
-            " extract(epoch from now() - min(created_at) filter (where published_at is null)) as oldest_seconds from outbox"
+            " extract(epoch from now() - min(created_at) filter (where published_at is null)) as oldest_seconds"
+            " from outbox"
         ).fetchone()
-    assert row is not None
-    return dict(row)
+    return dict(row) if row else {}
 
 
 def inbox_summary(database: Database) -> dict[str, int]:

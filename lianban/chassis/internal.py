@@ -68,9 +68,12 @@ def internal(*callers: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             if calling_service() not in callers:
-                raise Rejected("not-entitled", "该服务无权读取这些数据。", "This service may not read these data.", status=403)
+                raise Rejected(
+                    "not-entitled", "该服务无权读取这些数据。", "This service may not read these data.", status=403
+                )
             return view(*args, **kwargs)
 
+        guarded.access = auth.Access(kinds=frozenset({"service"}))  # type: ignore[attr-defined]  # read by create_app
         return guarded
 
     return decorate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ import structlog
 from lianban.chassis.errors import LianbanError
 
 
-def without_values(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
+def without_values(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Say where an exception came from without what it holds: messages of foreign errors quote rows and input."""
     given = entry.pop("exc_info", None)
     if given is True:

@@ -30,7 +30,7 @@ class Loop(DependencyProvider):
         self.function = function
         self.every = every
         self.concurrency = concurrency
-        self.stopping = False
+        self.stopping: bool = False
         self.running = 0
 
     def start(self) -> None:
@@ -63,14 +63,12 @@ class Loop(DependencyProvider):
                 metrics.loop_failures.labels(self.name).inc()
                 log.warning("loop.retry", loop=self.name, reason=str(error)[:200] or type(error).__name__)
                 done = -1
-            except Exception:  # noqa: BLE001 - a bug in one round must not end the loop
+            except Exception:
                 metrics.loop_failures.labels(self.name).inc()
                 log.exception("loop.failed", loop=self.name)
                 done = -1
             finally:
                 self.running -= 1
-            if self.stopping:
-                return
             if done > 0:
                 metrics.loop_done.labels(self.name).inc(done)
                 eventlet.sleep(0)

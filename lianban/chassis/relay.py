@@ -127,7 +127,6 @@ def measure(database: Database) -> None:
             "select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0) as oldest"
             " from (select created_at from outbox where published_at is null order by position limit 100000) as w"
         ).fetchone()
-    assert row is not None
-    metrics.outbox_unpublished.set(row["waiting"])
-    metrics.outbox_oldest.set(float(row["oldest"]))
-
+    if row:
+        metrics.outbox_unpublished.set(row["waiting"])
+        metrics.outbox_oldest.set(float(row["oldest"]))

@@ -1,14 +1,15 @@
 """What a nameko service of this house is made of: HTTP, outbox relay, operations listener, and its runner."""
 
-# ruff: noqa: E402, I001 - the patch must come before everything else
+# ruff: noqa: I001 - the patch must come before everything else
 from __future__ import annotations
 
-import lianban.chassis.patch  # noqa: F401
+import lianban.chassis.patch
 
 import json
 import os
 import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -57,7 +58,7 @@ class _Server(WebServer):
 
         return counted
 
-    def get_wsgi_server(self, sock: Any, wsgi_app: Any, **kwargs: Any) -> Any:
+    def get_wsgi_server(self, sock: Any, wsgi_app: Any, **_: Any) -> Any:
         return wsgi.Server(
             sock, sock.getsockname(), wsgi_app, protocol=wsgi.HttpProtocol, debug=False, log_output=False,
             keepalive=True, socket_timeout=75, log=structlog.get_logger(),
@@ -150,20 +151,16 @@ class Relay(DependencyProvider):
             looks += 1
             if looks % 100 == 0:
                 connection.heartbeat_check()
-                try:
+                with suppress(TimeoutError):
                     connection.drain_events(timeout=0.001)
-                except TimeoutError:
-                    pass
             if published == 0:
                 signal_.wait(0.05)
 
     def _measure(self) -> None:
         while not self.stopping:
-            try:
+            with suppress(*UNAVAILABLE):
                 relay.measure(database())
                 measure_inbox(database())
-            except UNAVAILABLE:
-                pass
             eventlet.sleep(5)
 
 
@@ -182,10 +179,8 @@ class Ops(DependencyProvider):
         self._socket.close()
 
     def _serve(self) -> None:
-        try:
+        with suppress(OSError):  # the socket is closed by stop
             wsgi.server(self._socket, operations, log_output=False, socket_timeout=30)
-        except OSError:
-            pass  # the socket was closed by stop
 
     def _watch(self) -> None:
         while True:
@@ -221,7 +216,9 @@ def run(service_class: type) -> None:
     given = settings()
     logs.configure(service_class.name, given.log_level)  # type: ignore[attr-defined]
     traces.configure(given.service)
-    runner = ServiceRunner({"AMQP_URI": given.amqp_url, "WEB_SERVER_ADDRESS": f"{given.http_host}:{given.http_port}", "max_workers": 64})
+    runner = ServiceRunner(
+        {"AMQP_URI": given.amqp_url, "WEB_SERVER_ADDRESS": f"{given.http_host}:{given.http_port}", "max_workers": 64}
+    )
     runner.add_service(service_class)
     stop = eventlet.event.Event()
 

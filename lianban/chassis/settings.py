@@ -49,7 +49,9 @@ class Settings:
     database_pool: int = _s(12, "Largest number of database connections of a process")
     batch: int = _s(200, "Largest number of events that are handled in one transaction")
     max_delivery: int = _s(1000, "Redeliveries by the broker after which a message goes to <service>.poison")
-    retry_seconds: float = _s(1.0, "First waiting time after an event's handler asked for a retry; doubles up to 5 minutes")
+    retry_seconds: float = _s(
+        1.0, "First waiting time after an event's handler asked for a retry; doubles up to 5 minutes"
+    )
     tries: int = _s(20, "Tries after which an event goes to quarantine")
     statement_timeout: float = _s(15.0, "Seconds after which a database statement is given up")
     traces_endpoint: str = _s("", "OTLP/HTTP endpoint for traces; empty: no traces")

@@ -17,7 +17,8 @@ class CodeList(StrEnum):
     zh: str
     en: str
 
-    def __new__(cls, value: str, zh: str, en: str) -> Self:
+    def __new__(cls, value: str, zh: str = "", en: str = "") -> Self:
+        """A member with its labels (``CodeList(value)`` looks a member up)."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.zh = zh

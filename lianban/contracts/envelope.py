@@ -96,14 +96,7 @@ class Envelope:
                 raise Undecodable(f"type {raw['type']!r} does not belong to {source}")
             if not isinstance(raw["data"], dict):
                 raise Undecodable("data is not a JSON object")
-            sequence = raw["sequence"]
-            if type(sequence) is not int or not 1 <= sequence < 2**63:
-                raise Undecodable("sequence is not a positive 64-bit integer")
-            after = raw.get("after", {})
-            if not isinstance(after, dict) or not all(
-                producer in PRODUCERS and type(last) is int and 0 <= last < 2**63 for producer, last in after.items()
-            ):
-                raise Undecodable("after does not map services to sequences")
+            sequence, after = _order(raw)
             time = datetime.fromisoformat(raw["time"])
             if time.tzinfo is None:
                 raise Undecodable("time has no offset")
@@ -127,3 +120,16 @@ class Envelope:
             raise Undecodable(f"attribute {error.args[0]!r} is missing") from error
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Undecodable(f"an attribute has the wrong form: {error}") from error
+
+
+def _order(raw: dict[str, Any]) -> tuple[int, dict[str, int]]:
+    """The extensions ``sequence`` and ``after`` of a raw envelope."""
+    sequence = raw["sequence"]
+    if type(sequence) is not int or not 1 <= sequence < 2**63:
+        raise Undecodable("sequence is not a positive 64-bit integer")
+    after = raw.get("after", {})
+    if not isinstance(after, dict) or not all(
+        producer in PRODUCERS and type(last) is int and 0 <= last < 2**63 for producer, last in after.items()
+    ):
+        raise Undecodable("after does not map services to sequences")
+    return sequence, after

@@ -70,7 +70,7 @@ def upcaster(
 
 def known_events() -> Mapping[str, type[Event]]:
     """Every event type of this version with its class."""
-    import lianban.contracts.catalogue  # noqa: F401, PLC0415 - registers all producers' events
+    import lianban.contracts.catalogue  # noqa: F401 - registers all producers' events
 
     return _EVENTS
 
@@ -112,7 +112,7 @@ def schema_of(cls: type) -> type[ma.Schema]:
             hints[item.name], required=not optional, **({"load_default": item.default} if optional else {})
         )
 
-    def make(self: ma.Schema, data: dict[str, Any], **_: Any) -> Any:
+    def make(_self: ma.Schema, data: dict[str, Any], **_: Any) -> Any:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
 
     members["make"] = ma.post_load(make)
@@ -148,7 +148,7 @@ def load(event_type: str, data: Mapping[str, Any]) -> Event:
     try:
         return cast("Event", _instance(known[event_type]).load(plain))
     except ma.ValidationError as error:
-        raise InvalidEvent(f"{event_type}: {error.normalized_messages()}") from error
+        raise InvalidEvent(f"{event_type}: {error.messages}") from error
     except RecursionError as error:
         raise InvalidEvent(f"{event_type}: nested too deeply") from error
 

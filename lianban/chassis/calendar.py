@@ -1,0 +1,42 @@
+"""The work calendar as this service knows it: kept by event from oversight, read by pure law code."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.inbox import Received
+from lianban.contracts.codes import YearStatus
+from lianban.contracts.oversight import CalendarChanged, CalendarDay
+
+
+def keep(tx: Transaction, event: Received[CalendarChanged]) -> None:
+    """Handler of ``oversight.calendar-changed``: the year is replaced by what oversight says."""
+    store_year(tx, event.data.year, event.data.status, event.data.days)
+
+
+def store_year(tx: Transaction, year: int, status: YearStatus, days: tuple[CalendarDay, ...]) -> None:
+    """Write one year of the calendar in place of what was there."""
+    tx.execute(
+        "insert into calendar_year (year, status) values (%s, %s)"
+        " on conflict (year) do update set status = excluded.status",
+        (year, status.value),
+    )
+    tx.execute("delete from calendar_day where year = %s", (year,))
+    tx.execute(
+        "insert into calendar_day (day, year, works, name)"
+        " select d, %s, w, n from unnest(%s::date[], %s::bool[], %s::text[]) as x (d, w, n)",
+        (year, [d.day for d in days], [d.works for d in days], [d.name for d in days]),
+    )
+
+
+def read_years(tx: Transaction) -> dict[int, tuple[YearStatus, tuple[CalendarDay, ...]]]:
+    """Every year with its status and its days that differ from the plain week."""
+    years: dict[int, tuple[YearStatus, list[CalendarDay]]] = {
+        row["year"]: (YearStatus(row["status"]), []) for row in tx.execute("select year, status from calendar_year")
+    }
+    day: date
+    for row in tx.execute("select day, year, works, name from calendar_day order by day"):
+        day = row["day"]
+        years[row["year"]][1].append(CalendarDay(day, row["works"], row["name"]))
+    return {year: (status, tuple(days)) for year, (status, days) in years.items()}
