@@ -1,0 +1,1 @@
+"""Agency gateway: the exchange with each department's own system."""

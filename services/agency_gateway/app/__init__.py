@@ -1,0 +1,1 @@
+"""Use cases: transactions begin and end here, or are given by the consumer."""

@@ -1,0 +1,303 @@
+"""Messages to departments on their way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import DeliveryState, ExchangeKind
+from services.agency_gateway.domain.delivery import Step
+from services.agency_gateway.domain.profile import AdapterName
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this process has in hand; ``ask`` where its outcome was unknown."""
+
+    id: UUID
+    agency_code: str
+    assignment_id: UUID
+    matter_id: UUID
+    kind: ExchangeKind
+    version: int
+    adapter: AdapterName
+    statement_id: UUID | None
+    ask: bool
+    tries: int
+    reference: str | None
+    traceparent: str | None
+    created_at: datetime
+
+
+def queue(
+    tx: Transaction,
+    *,
+    delivery_id: UUID,
+    agency: str,
+    assignment_id: UUID,
+    matter_id: UUID,
+    kind: ExchangeKind,
+    version: int,
+    adapter: AdapterName,
+    statement_id: UUID | None,
+    traceparent: str | None,
+    at: datetime,
+    created_at: datetime,
+) -> None:
+    """Queue a message in its agency's lane, due at ``at``."""
+    tx.execute(
+        """
+        insert into delivery (id, agency_code, assignment_id, matter_id, kind, version, adapter, statement_id, due_at,
+            traceparent, created_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            delivery_id, agency, assignment_id, matter_id, kind.value, version, adapter.value, statement_id, at,
+            traceparent, created_at,
+        ),
+    )  # fmt: skip
+
+
+_CLAIM = """
+with open_lane as materialized (
+    select l.agency_code, l.concurrency, l.circuit, l.pause_seconds
+    from lane l
+    where l.ready_at <= %(at)s
+        and (l.circuit <> 'open' or l.probe_at <= %(at)s)
+        and exists (
+            select from delivery d
+            where d.agency_code = l.agency_code and d.state in ('pending', 'unknown') and d.due_at <= %(at)s
+        )
+    order by l.served_at
+    limit %(lanes)s
+    for update skip locked
+), room as materialized (
+    select o.agency_code,
+        least(
+            case when o.circuit = 'closed' then o.concurrency else 1 end - in_flight.n,
+            case when o.pause_seconds > 0 then greatest(1, (0.5 / o.pause_seconds)::int) else 1000000 end
+        ) as room
+    from open_lane o cross join lateral (
+        select count(*)::int as n from delivery s
+        where s.agency_code = o.agency_code and s.state = 'sending' and s.offered_at is null
+    ) in_flight
+), due as materialized (
+    select chosen.id from room cross join lateral (
+        select d.id from delivery d
+        where d.agency_code = room.agency_code and d.state in ('pending', 'unknown') and d.due_at <= %(at)s
+            and not exists (
+                select from delivery e
+                where e.assignment_id = d.assignment_id and e.version < d.version
+                    and e.state <> 'delivered' and e.offered_at is null
+            )
+        order by d.due_at, d.created_at, d.version
+        limit greatest(room.room, 0)
+        for update skip locked
+    ) chosen
+    limit %(most)s
+), taken as (
+    update delivery set state = 'sending', ask = (delivery.state = 'unknown'), tries = delivery.tries + 1, due_at = null,
+        lease_until = %(lease_until)s, worker = %(worker)s, sent_at = %(at)s
+    from due where delivery.id = due.id
+    returning delivery.id, delivery.agency_code, delivery.assignment_id, delivery.matter_id, delivery.kind,
+        delivery.version, delivery.adapter, delivery.statement_id, delivery.ask, delivery.tries, delivery.reference,
+        delivery.traceparent, delivery.created_at
+), served as (
+    update lane set served_at = %(at)s, ready_at = %(at)s + make_interval(secs => lane.pause_seconds * per.n),
+        circuit = case when lane.circuit = 'open' then 'half_open' else lane.circuit end
+    from (select agency_code, count(*) as n from taken group by agency_code) per
+    where lane.agency_code = per.agency_code
+)
+select * from taken order by agency_code, created_at, version
+"""
+
+
+def claim(tx: Transaction, *, at: datetime, worker: str, lease: timedelta, lanes: int, most: int) -> list[Claimed]:
+    """Take due messages, at most what each lane has room for, least recently served lanes first.
+
+    Per assignment only the oldest undelivered message is taken. Rows that another process has are passed over.
+    """
+    rows = tx.execute(
+        _CLAIM, {"at": at, "lanes": lanes, "most": most, "worker": worker, "lease_until": at + lease}
+    ).fetchall()
+    return [
+        Claimed(**{**row, "kind": ExchangeKind(row["kind"]), "adapter": AdapterName(row["adapter"])}) for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a delivery stands, its row locked."""
+
+    id: UUID
+    state: DeliveryState
+    tries: int
+    offered: bool
+    unknown_told: bool
+    kind: ExchangeKind
+    assignment_id: UUID
+    matter_id: UUID
+    agency_code: str
+    adapter: AdapterName
+    created_at: datetime
+    sent_at: datetime | None
+
+
+_STANDING = """
+    select id, state, tries, offered_at is not null as offered, unknown_told, kind, assignment_id, matter_id,
+        agency_code, adapter, created_at, sent_at
+    from delivery
+"""
+
+
+def _standing(row: dict[str, Any]) -> Standing:
+    return Standing(
+        **{
+            **row,
+            "state": DeliveryState(row["state"]),
+            "kind": ExchangeKind(row["kind"]),
+            "adapter": AdapterName(row["adapter"]),
+        }
+    )
+
+
+def lock(tx: Transaction, delivery_id: UUID) -> Standing | None:
+    """The delivery, its row locked until the end of the transaction."""
+    row = tx.execute(_STANDING + " where id = %s for update", (delivery_id,)).fetchone()
+    return _standing(row) if row else None
+
+
+def matter_of(tx: Transaction, delivery_id: UUID) -> UUID | None:
+    """The matter that a delivery is about."""
+    row = tx.execute("select matter_id from delivery where id = %s", (delivery_id,)).fetchone()
+    return row["matter_id"] if row else None
+
+
+def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapter: AdapterName | None = None) -> None:
+    """Write what a delivery has become; ``adapter`` where it goes on by another one."""
+    delivered = step.state is DeliveryState.DELIVERED
+    tx.execute(
+        """
+        update delivery set state = %(state)s, due_at = %(due_at)s, lease_until = null, worker = null, ask = false,
+            trouble = %(trouble)s, detail = %(detail)s, reference = coalesce(%(reference)s, reference),
+            offered_at = case when %(offered)s then %(at)s when %(delivered)s then offered_at end,
+            delivered_at = case when %(delivered)s then %(at)s::timestamptz end,
+            unknown_told = unknown_told or %(state)s = 'unknown',
+            adapter = coalesce(%(adapter)s, adapter)
+        where id = %(id)s
+        """,
+        {
+            "id": delivery_id,
+            "state": step.state.value,
+            "due_at": step.due_at,
+            "trouble": step.trouble.value if step.trouble else None,
+            "detail": step.detail[:300] or None,
+            "reference": step.reference,
+            "offered": step.offered,
+            "delivered": delivered,
+            "at": at,
+            "adapter": adapter.value if adapter else None,
+        },
+    )
+
+
+def start_over(tx: Transaction, delivery_id: UUID) -> None:
+    """Forget the tries, so that the pauses are short again."""
+    tx.execute("update delivery set tries = 0 where id = %s", (delivery_id,))
+
+
+def interrupted(tx: Transaction, *, worker: str | None, at: datetime) -> list[UUID]:
+    """Deliveries left in `sending`: those of ``worker`` (this process, before it began), or whose lease is over."""
+    rows = tx.execute(
+        """
+        select id from delivery
+        where state = 'sending' and lease_until is not null and (worker = %s or lease_until < %s)
+        order by lease_until limit 500
+        """,
+        (worker, at),
+    )
+    return [row["id"] for row in rows]
+
+
+def unknown_of(tx: Transaction, assignment_id: UUID) -> list[UUID]:
+    """Messages on an assignment of which it is unknown whether the department has them, oldest first."""
+    rows = tx.execute(
+        "select id from delivery where assignment_id = %s and state = 'unknown' order by version", (assignment_id,)
+    )
+    return [row["id"] for row in rows]
+
+
+def take_along(tx: Transaction, agency: str, *, old: AdapterName, new: AdapterName) -> None:
+    """Send what waits in a lane by another adapter, after the agency's profile changed."""
+    tx.execute(
+        "update delivery set adapter = %s where agency_code = %s and adapter = %s and state in ('pending', 'parked', 'rejected')",
+        (new.value, agency, old.value),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A delivery as the console and the desk show it."""
+
+    id: UUID
+    agency_code: str
+    number: str
+    assignment_id: UUID
+    kind: ExchangeKind
+    version: int
+    adapter: str
+    state: DeliveryState
+    tries: int
+    due_at: datetime | None
+    offered: bool
+    reference: str | None
+    trouble: str | None
+    detail: str | None
+    created_at: datetime
+    delivered_at: datetime | None
+
+
+_VIEW = """
+    select d.id, d.agency_code, a.number, d.assignment_id, d.kind, d.version, d.adapter, d.state, d.tries, d.due_at,
+        d.offered_at is not null as offered, d.reference, d.trouble, d.detail, d.created_at, d.delivered_at
+    from delivery d join assignment a on a.id = d.assignment_id
+"""
+
+
+def _view(row: dict[str, Any]) -> DeliveryView:
+    return DeliveryView(**{**row, "kind": ExchangeKind(row["kind"]), "state": DeliveryState(row["state"])})
+
+
+def open_in_lane(tx: Transaction, agency: str, *, limit: int) -> list[DeliveryView]:
+    """What has not reached the department: first what waits for a person, then the oldest."""
+    rows = tx.execute(
+        _VIEW
+        + """
+        where d.agency_code = %s and d.state <> 'delivered'
+        order by d.state in ('rejected', 'parked') desc, d.state = 'unknown' desc, d.created_at, d.version
+        limit %s
+        """,
+        (agency, limit),
+    )
+    return [_view(row) for row in rows]
+
+
+def of_assignment(tx: Transaction, assignment_id: UUID) -> list[DeliveryView]:
+    """Every message on an assignment, in order."""
+    rows = tx.execute(_VIEW + " where d.assignment_id = %s order by d.version", (assignment_id,))
+    return [_view(row) for row in rows]
+
+
+def backlog(tx: Transaction) -> list[tuple[str, str, int]]:
+    """Per agency and circuit how many messages are not delivered; for the gauges."""
+    rows = tx.execute(
+        """
+        select l.agency_code, l.circuit, count(d.id) as n
+        from lane l left join delivery d on d.agency_code = l.agency_code and d.state <> 'delivered'
+        group by l.agency_code, l.circuit
+        """
+    )
+    return [(row["agency_code"], row["circuit"], row["n"]) for row in rows]

@@ -1,0 +1,55 @@
+"""What lies on the desks of agencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import ExchangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class DeskItem:
+    """A message on a desk, sealed."""
+
+    delivery_id: UUID
+    assignment_id: UUID
+    kind: ExchangeKind
+    version: int
+    sealed: bytes
+    arrived_at: datetime
+
+
+def put(
+    tx: Transaction,
+    *,
+    delivery_id: UUID,
+    assignment_id: UUID,
+    agency: str,
+    kind: ExchangeKind,
+    version: int,
+    sealed: bytes,
+    at: datetime,
+) -> None:
+    """Lay a message on the agency's desk; laying it again changes nothing."""
+    tx.execute(
+        """
+        insert into desk_item (delivery_id, assignment_id, agency_code, kind, version, sealed, arrived_at)
+        values (%s, %s, %s, %s, %s, %s, %s) on conflict (delivery_id) do nothing
+        """,
+        (delivery_id, assignment_id, agency, kind.value, version, sealed, at),
+    )
+
+
+def of_assignment(tx: Transaction, assignment_id: UUID) -> list[DeskItem]:
+    """Everything on the desk about an assignment, in order."""
+    rows = tx.execute(
+        """
+        select delivery_id, assignment_id, kind, version, sealed, arrived_at from desk_item
+        where assignment_id = %s order by version
+        """,
+        (assignment_id,),
+    )
+    return [DeskItem(**{**row, "kind": ExchangeKind(row["kind"]), "sealed": bytes(row["sealed"])}) for row in rows]

@@ -1,0 +1,80 @@
+"""The journal: append-only, one hash chain per agency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from services.agency_gateway.domain.journal import GENESIS, Entry, link
+
+
+def head(tx: Transaction, agency: str) -> tuple[int, bytes]:
+    """Position and hash of the agency's last entry, held until commit."""
+    tx.execute(
+        "insert into journal_head (agency_code, position, hash) values (%s, 0, %s) on conflict (agency_code) do nothing",
+        (agency, GENESIS),
+    )
+    row = tx.execute("select position, hash from journal_head where agency_code = %s for update", (agency,)).fetchone()
+    assert row is not None
+    return row["position"], bytes(row["hash"])
+
+
+def append(tx: Transaction, entry: Entry, *, previous: bytes, matter_id: UUID, sealed: bytes, sealed_answer: bytes | None) -> None:
+    """Write an entry at its position and move the head."""
+    made = link(previous, entry)
+    tx.execute(
+        """
+        insert into journal (agency_code, position, direction, kind, message_id, assignment_id, matter_id, sealed,
+            body_hash, sealed_answer, answer_hash, received_at, passed_on_at, answered_at, answer_passed_on_at,
+            previous_hash, hash)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            entry.agency, entry.position, entry.direction, entry.kind, entry.message_id, entry.assignment_id, matter_id,
+            sealed, entry.body_hash, sealed_answer, entry.answer_hash, entry.received_at, entry.passed_on_at,
+            entry.answered_at, entry.answer_passed_on_at, previous, made,
+        ),
+    )  # fmt: skip
+    tx.execute(
+        "update journal_head set position = %s, hash = %s where agency_code = %s", (entry.position, made, entry.agency)
+    )
+
+
+def agencies(tx: Transaction) -> list[str]:
+    """Every agency that has a journal."""
+    return [row["agency_code"] for row in tx.execute("select agency_code from journal_head order by agency_code")]
+
+
+def chain(tx: Transaction, agency: str) -> Iterator[tuple[Entry, bytes, bytes]]:
+    """The agency's entries in order, each with the hash before it and its own."""
+    rows = tx.execute(
+        """
+        select agency_code as agency, position, direction, kind, message_id, assignment_id, body_hash, answer_hash,
+            received_at, passed_on_at, answered_at, answer_passed_on_at, previous_hash, hash
+        from journal where agency_code = %s order by position
+        """,
+        (agency,),
+    )
+    for row in rows:
+        previous, made = bytes(row.pop("previous_hash")), bytes(row.pop("hash"))
+        entry = Entry(**row)
+        answer = bytes(entry.answer_hash) if entry.answer_hash is not None else None
+        yield replace(entry, body_hash=bytes(entry.body_hash), answer_hash=answer), previous, made
+
+
+def bytes_of(tx: Transaction, agency: str) -> Iterator[tuple[int, bytes | None, bytes, bytes | None, bytes | None]]:
+    """Position, sealed bytes with their hash, sealed answer with its hash, of every entry of the agency."""
+    rows = tx.execute(
+        "select position, sealed, body_hash, sealed_answer, answer_hash from journal where agency_code = %s order by position",
+        (agency,),
+    )
+    for row in rows:
+        yield (
+            row["position"],
+            bytes(row["sealed"]) if row["sealed"] is not None else None,
+            bytes(row["body_hash"]),
+            bytes(row["sealed_answer"]) if row["sealed_answer"] is not None else None,
+            bytes(row["answer_hash"]) if row["answer_hash"] is not None else None,
+        )

@@ -1,0 +1,94 @@
+"""Profiles as they were registered, sealed secrets, and hashes of the tokens that departments call us with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from lianban.chassis.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A profile's document with its revision."""
+
+    agency: str
+    document: dict[str, Any]
+    revision: int
+    registered_at: datetime
+
+
+def put(tx: Transaction, agency: str, *, adapter: str, level: int, document: dict[str, Any], at: datetime) -> int:
+    """Register a profile or its next revision; returns the revision, unchanged where the document is."""
+    row = tx.execute(
+        """
+        insert into profile (agency_code, adapter, level, document, registered_at) values (%s, %s, %s, %s, %s)
+        on conflict (agency_code) do update set adapter = excluded.adapter, level = excluded.level,
+            document = excluded.document, registered_at = excluded.registered_at,
+            revision = profile.revision + (profile.document is distinct from excluded.document)::int
+        returning revision
+        """,
+        (agency, adapter, level, Jsonb(document), at),
+    ).fetchone()
+    assert row is not None
+    return int(row["revision"])
+
+
+def get(tx: Transaction, agency: str) -> Registered | None:
+    """The agency's profile; ``None``: it works on the desk."""
+    row = tx.execute(
+        "select agency_code as agency, document, revision, registered_at from profile where agency_code = %s", (agency,)
+    ).fetchone()
+    return Registered(**row) if row else None
+
+
+def revisions(tx: Transaction, agencies: list[str]) -> dict[str, int]:
+    """The present revision of each agency that has a profile."""
+    rows = tx.execute("select agency_code, revision from profile where agency_code = any(%s)", (agencies,))
+    return {row["agency_code"]: row["revision"] for row in rows}
+
+
+def put_secret(tx: Transaction, agency: str, name: str, sealed: bytes) -> None:
+    """Keep a sealed secret in place of the one of that name."""
+    tx.execute(
+        """
+        insert into secret (agency_code, name, sealed) values (%s, %s, %s)
+        on conflict (agency_code, name) do update set sealed = excluded.sealed
+        """,
+        (agency, name, sealed),
+    )
+
+
+def secrets(tx: Transaction, agency: str) -> dict[str, bytes]:
+    """The agency's sealed secrets by name."""
+    return {r["name"]: bytes(r["sealed"]) for r in tx.execute("select name, sealed from secret where agency_code = %s", (agency,))}
+
+
+def put_token(tx: Transaction, agency: str, label: str, digest: bytes, at: datetime) -> None:
+    """Let a token in, in place of the one of that label."""
+    tx.execute(
+        """
+        insert into api_token (hash, agency_code, label, created_at) values (%s, %s, %s, %s)
+        on conflict (agency_code, label) do update set hash = excluded.hash, created_at = excluded.created_at,
+            revoked_at = null
+        """,
+        (digest, agency, label, at),
+    )
+
+
+def revoke_token(tx: Transaction, agency: str, label: str, at: datetime) -> bool:
+    """Let a token in no more; whether there was one."""
+    row = tx.execute(
+        "update api_token set revoked_at = %s where agency_code = %s and label = %s and revoked_at is null returning label",
+        (at, agency, label),
+    ).fetchone()
+    return row is not None
+
+
+def agency_of_token(tx: Transaction, digest: bytes) -> str | None:
+    """The agency that a token belongs to."""
+    row = tx.execute("select agency_code from api_token where hash = %s and revoked_at is null", (digest,)).fetchone()
+    return str(row["agency_code"]) if row else None

@@ -1,0 +1,120 @@
+"""What departments stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import ExchangeKind, ObjectionReason
+from services.agency_gateway.domain.statement import StatementStatus, Via
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A statement as it is kept; its words are in ``sealed``."""
+
+    id: UUID
+    agency_code: str
+    agency_name: str
+    sender_id: str
+    fingerprint: bytes
+    assignment_id: UUID
+    matter_id: UUID
+    kind: ExchangeKind
+    reason: ObjectionReason | None
+    version: int | None
+    sealed: bytes
+    via: Via
+    stated_at: datetime
+    received_at: datetime
+    status: StatementStatus
+    refusal: str | None
+    judged_at: datetime | None
+
+
+def _read(row: dict[str, Any]) -> Stored:
+    return Stored(
+        **{
+            **row,
+            "fingerprint": bytes(row["fingerprint"]),
+            "sealed": bytes(row["sealed"]),
+            "kind": ExchangeKind(row["kind"]),
+            "reason": ObjectionReason(row["reason"]) if row["reason"] else None,
+            "via": Via(row["via"]),
+            "status": StatementStatus(row["status"]),
+        }
+    )
+
+
+def add(tx: Transaction, new: Stored) -> bool:
+    """Keep a statement; false where the sender has used the id before."""
+    row = tx.execute(
+        """
+        insert into statement (id, agency_code, agency_name, sender_id, fingerprint, assignment_id, matter_id, kind,
+            reason, version, sealed, via, stated_at, received_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (agency_code, sender_id) do nothing returning id
+        """,
+        (
+            new.id, new.agency_code, new.agency_name, new.sender_id, new.fingerprint, new.assignment_id, new.matter_id,
+            new.kind.value, new.reason.value if new.reason else None, new.version, new.sealed, new.via.value,
+            new.stated_at, new.received_at,
+        ),
+    ).fetchone()  # fmt: skip
+    return row is not None
+
+
+def by_sender_id(tx: Transaction, agency: str, sender_id: str) -> Stored | None:
+    """The statement that an agency sent under this id."""
+    row = tx.execute(
+        "select * from statement where agency_code = %s and sender_id = %s", (agency, sender_id)
+    ).fetchone()
+    return _read(row) if row else None
+
+
+def get(tx: Transaction, ids: list[UUID]) -> list[Stored]:
+    """The statements with these ids, in no order."""
+    return [_read(row) for row in tx.execute("select * from statement where id = any(%s)", (ids,))]
+
+
+def of_assignment(tx: Transaction, assignment_id: UUID) -> list[Stored]:
+    """Everything stated on an assignment, in order of arrival."""
+    rows = tx.execute("select * from statement where assignment_id = %s order by received_at, id", (assignment_id,))
+    return [_read(row) for row in rows]
+
+
+def applied_opinions(tx: Transaction, assignments: list[UUID]) -> list[Stored]:
+    """Opinions that routing has taken, on these assignments, in order of arrival."""
+    rows = tx.execute(
+        """
+        select * from statement
+        where assignment_id = any(%s) and kind = 'opinion' and status = 'applied' order by received_at, id
+        """,
+        (assignments,),
+    )
+    return [_read(row) for row in rows]
+
+
+def judge(tx: Transaction, statement_id: UUID, status: StatementStatus, *, refusal: str | None, at: datetime) -> None:
+    """Note routing's verdict on a statement; the first verdict stands."""
+    tx.execute(
+        """
+        update statement set status = %s, refusal = %s, judged_at = %s
+        where id = %s and status = 'awaiting_confirmation'
+        """,
+        (status.value, refusal, at, statement_id),
+    )
+
+
+def judge_acceptance(tx: Transaction, assignment_id: UUID, *, at: datetime) -> None:
+    """Routing has taken the acceptance of an assignment; its event does not name the statement."""
+    tx.execute(
+        """
+        update statement set status = 'applied', judged_at = %s
+        where assignment_id = %s and kind = 'accept' and status = 'awaiting_confirmation'
+        """,
+        (at, assignment_id),
+    )

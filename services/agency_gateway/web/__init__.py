@@ -1,0 +1,1 @@
+"""Doors: the exchange API, the agency desk, the integration console and the internal endpoint."""
