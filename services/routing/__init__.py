@@ -1,0 +1,1 @@
+"""Routing: the registers, the case and who leads it."""

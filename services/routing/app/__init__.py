@@ -1,0 +1,1 @@
+"""Use cases of routing: transactions begin and end here."""

@@ -1,0 +1,1 @@
+"""Pure rules of routing: no I/O; time and ids are arguments."""

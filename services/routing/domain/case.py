@@ -1,0 +1,723 @@
+"""The case: who has which part of a matter, and what may happen next (`docs/explanation`, decisions 15-18).
+
+A case is changed only by the methods here. Each applies one fact or decision, appends the events that follow to
+:attr:`Case.said`, and raises :class:`NotApplicable` where the state table does not allow it. Time and ids are
+arguments; nothing here reads a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from lianban.contracts import routing as said
+from lianban.contracts.codes import (
+    AgencyRole,
+    AssignmentState,
+    ClosingReason,
+    DecidedBy,
+    MatterState,
+    ObjectionReason,
+    RatingTarget,
+    TransferKind,
+)
+from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimOutcome, ClaimRef, OpinionPart, RatingVote
+from lianban.law import lifecycle
+
+A = AssignmentState
+ENDED = frozenset({A.RELEASED, A.WITHDRAWN, A.DONE})
+"""States that an assignment never leaves."""
+ANSWERED = frozenset({A.OPINION_GIVEN, A.REPLIED, A.DONE})
+OPEN_CASE = frozenset(
+    {
+        MatterState.REGISTERED,
+        MatterState.ROUTED,
+        MatterState.OBJECTED,
+        MatterState.DISPUTED,
+        MatterState.ACCEPTED,
+        MatterState.HANDLING,
+    }
+)
+"""States in which assignments may still change."""
+
+
+class NotApplicable(Exception):
+    """The state table does not allow it now; ``slug`` says why."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+
+class Attention(StrEnum):
+    """What an officer has to do with a case."""
+
+    ROUTE = "route"
+    OBJECTION = "objection"
+    DISPUTE = "dispute"
+    REOPEN = "reopen"
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """An agency's objection (条例 §23③); its words stay with the gateway under ``statement_id``."""
+
+    reason: ObjectionReason
+    proposed: AgencyRef | None
+    statement_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Nobody accepts (条例 §24): the parties in the order in which they objected, and who decides."""
+
+    parties: tuple[AgencyRef, ...]
+    decider: AgencyRef | None
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Assignment:
+    """One agency's part."""
+
+    id: UUID
+    position: int
+    round: int
+    agency: AgencyRef
+    role: AgencyRole
+    kind: TransferKind
+    claims: tuple[UUID, ...]
+    state: AssignmentState
+    binding: bool
+    sent_at: datetime
+    objection: Objection | None = None
+    statement_id: UUID | None = None
+    results: tuple[ClaimOutcome, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether the agency still has this part."""
+        return self.state not in ENDED
+
+    @property
+    def required(self) -> bool:
+        """Whether the decision needs this part: an active lead or co-handler."""
+        return self.active and self.role is not AgencyRole.COPY
+
+    @property
+    def counts(self) -> bool:
+        """Whether this part went into a decision."""
+        return self.state is A.DONE
+
+    @property
+    def ref(self) -> AssignmentRef:
+        """The snapshot that events carry."""
+        return AssignmentRef(self.id, self.agency, self.role, self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A part that somebody wants an agency to have; no claims means all."""
+
+    agency: AgencyRef
+    role: AgencyRole
+    claims: tuple[UUID, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """One matter as routing sees it; ``said`` collects what this use case has to tell the others."""
+
+    id: UUID
+    number: str
+    channel: str
+    purpose: str
+    region_code: str
+    region_name: str
+    received_at: datetime
+    claims: tuple[ClaimRef, ...]
+    accused: tuple[str, ...] = ()
+    blocked: frozenset[str] = frozenset()
+    anonymous: bool = False
+    reachable: bool = True
+    imported: bool = False
+    state: MatterState = MatterState.REGISTERED
+    attention: Attention | None = Attention.ROUTE
+    round: int = 1
+    matter_type: str | None = None
+    dispute: Dispute | None = None
+    decision_id: UUID | None = None
+    decided_at: datetime | None = None
+    served_at: datetime | None = None
+    close_due: datetime | None = None
+    version: int = 1
+    assignments: list[Assignment] = field(default_factory=list)
+    said: list[Any] = field(default_factory=list)
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def find(self, assignment_id: UUID) -> Assignment:
+        """One assignment of this case; raises :class:`NotApplicable` when there is none."""
+        for item in self.assignments:
+            if item.id == assignment_id:
+                return item
+        raise NotApplicable("unknown-assignment")
+
+    @property
+    def current(self) -> list[Assignment]:
+        """The assignments that are not ended."""
+        return [item for item in self.assignments if item.active]
+
+    @property
+    def lead(self) -> Assignment | None:
+        """The agency that leads now."""
+        return next((item for item in self.current if item.role is AgencyRole.LEAD), None)
+
+    @property
+    def open_objections(self) -> list[Assignment]:
+        """Assignments whose objection nobody has answered."""
+        return [item for item in self.assignments if item.state is A.OBJECTED]
+
+    @property
+    def refusals(self) -> list[Assignment]:
+        """Leads of this round that objected and were not overruled, in their order."""
+        return [
+            item
+            for item in self.assignments
+            if item.round == self.round
+            and item.role is AgencyRole.LEAD
+            and item.objection is not None
+            and item.state in {A.OBJECTED, A.RELEASED}
+        ]
+
+    @property
+    def waiting_for(self) -> tuple[AgencyRef, ...]:
+        """Co-handlers whose opinion is still missing (R10)."""
+        return tuple(
+            item.agency
+            for item in self.current
+            if item.role is AgencyRole.CO_HANDLER and item.state not in ANSWERED
+        )
+
+    def has_refused(self, agency_code: str) -> bool:
+        """Whether an agency objected to leading in this round and was let go."""
+        return any(item.agency.code == agency_code for item in self.refusals)
+
+    # -- routing by the petition office ------------------------------------------------------------------------
+
+    def route(
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        kind: TransferKind,
+        decided_by: DecidedBy,
+        at: datetime,
+        new_id: Callable[[], UUID],
+        withdraw: Sequence[UUID] = (),
+        hop_limit: int,
+    ) -> None:
+        """Give the parts to agencies: the first time, or again after an objection (条例 §22, §23③).
+
+        Open objections are agreed with. An agency that already has the same part keeps it. Afterwards there is
+        exactly one lead, every claim is in somebody's hands and nobody has two parts.
+        """
+        if self.state not in OPEN_CASE:
+            raise NotApplicable("case-not-open")
+        codes = [item.agency.code for item in wanted]
+        if not codes and not withdraw:
+            raise NotApplicable("nothing-to-do")
+        if len(set(codes)) != len(codes):
+            raise NotApplicable("duplicate-agency")
+        for code in codes:
+            if code in self.blocked:
+                raise NotApplicable("agency-blocked")
+        known = {claim.id for claim in self.claims}
+        for item in wanted:
+            if not known.issuperset(item.claims):
+                raise NotApplicable("unknown-claim")
+        if sum(1 for item in wanted if item.role is AgencyRole.LEAD) > 1:
+            raise NotApplicable("two-leads")
+        if self.dispute is not None and any(item.role is AgencyRole.LEAD for item in wanted):
+            raise NotApplicable("disputed")
+        for item in wanted:
+            if item.role is AgencyRole.LEAD and self.has_refused(item.agency.code):
+                raise NotApplicable("ping-pong")
+        if len(self.refusals) >= hop_limit and any(item.role is AgencyRole.LEAD for item in wanted):
+            raise NotApplicable("hop-limit")
+
+        for item in self.open_objections:
+            self._release(item, at)
+        for assignment_id in withdraw:
+            self._withdraw(self.find(assignment_id), at)
+        fresh: list[Wanted] = []
+        for item in wanted:
+            held = next((a for a in self.current if a.agency.code == item.agency.code), None)
+            if held is not None and held.role is item.role and not item.claims:
+                continue
+            if held is not None and held.role is item.role and set(held.claims) == set(item.claims):
+                continue
+            if held is not None:
+                self._withdraw(held, at)
+            fresh.append(item)
+        new_lead = any(item.role is AgencyRole.LEAD for item in fresh)
+        if new_lead and self.lead is not None:
+            raise NotApplicable("two-leads")
+        if not new_lead and self.lead is None:
+            raise NotApplicable("no-lead")
+        made = [self._send(item, kind, at, new_id(), A.SENT, binding=False) for item in fresh]
+        covered = {claim for item in self.current if item.role is not AgencyRole.COPY for claim in item.claims}
+        if covered != known:
+            raise NotApplicable("claim-uncovered")
+        self.said.append(
+            said.CaseRouted(
+                round=self.round,
+                decided_by=decided_by,
+                kind=kind,
+                assignments=tuple(item.ref for item in self.current),
+                routed_at=at,
+            )
+        )
+        self.said.extend(self._sent(item) for item in made)
+        self._settle(at, new_id)
+
+    def release(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
+        """Agree with an objection: the agency is let go; a lead must then be found anew."""
+        item = self.find(assignment_id)
+        if item.state is not A.OBJECTED:
+            raise NotApplicable("no-objection")
+        self._release(item, at)
+        self._settle(at, new_id)
+
+    def uphold(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
+        """Refuse an objection: the agency must accept."""
+        item = self.find(assignment_id)
+        if item.state is not A.OBJECTED:
+            raise NotApplicable("no-objection")
+        if self.dispute is not None and item.role is AgencyRole.LEAD:
+            raise NotApplicable("disputed")
+        self._to(item, A.UPHELD)
+        item.binding = True
+        self.said.append(
+            said.AssignmentUpheld(assignment_id=item.id, agency=item.agency, role=item.role, upheld_at=at)
+        )
+        self._settle(at, new_id)
+
+    def designate(
+        self, agency: AgencyRef, *, decided_by: AgencyRef, kind: TransferKind, at: datetime, new_id: Callable[[], UUID]
+    ) -> None:
+        """The common superior or the joint conference decides who accepts (条例 §24); it binds."""
+        if self.state not in {MatterState.OBJECTED, MatterState.DISPUTED}:
+            raise NotApplicable("no-dispute")
+        if agency.code in self.blocked:
+            raise NotApplicable("agency-blocked")
+        for item in self.open_objections:
+            if item.role is AgencyRole.LEAD or item.agency.code == agency.code:
+                self._release(item, at)
+        if self.lead is not None:
+            raise NotApplicable("lead-not-disputed")
+        for item in self.current:
+            if item.agency.code == agency.code:
+                self._withdraw(item, at)
+        made = self._send(Wanted(agency, AgencyRole.LEAD), kind, at, new_id(), A.DESIGNATED, binding=True)
+        self.dispute = None
+        self.said += [
+            said.CaseRouted(
+                round=self.round,
+                decided_by=DecidedBy.OFFICER,
+                kind=kind,
+                assignments=tuple(item.ref for item in self.current),
+                routed_at=at,
+            ),
+            self._sent(made),
+            said.AssignmentDesignated(
+                assignment_id=made.id, agency=agency, role=made.role, decided_by=decided_by, designated_at=at
+            ),
+        ]
+        self._settle(at, new_id)
+
+    # -- what departments say ----------------------------------------------------------------------------------
+
+    def accept(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
+        """An agency accepts; when it leads, the matter is accepted (受理)."""
+        item = self._open(assignment_id)
+        self._to(item, A.ACCEPTED)
+        self.said.append(
+            said.AssignmentAccepted(
+                assignment_id=item.id, agency=item.agency, role=item.role, binding=item.binding, accepted_at=at
+            )
+        )
+        if item.role is AgencyRole.LEAD:
+            self.said.append(
+                said.CaseAccepted(
+                    assignment_id=item.id,
+                    lead=item.agency,
+                    co_handlers=tuple(a.agency for a in self.current if a.role is AgencyRole.CO_HANDLER),
+                    round=self.round,
+                    accepted_at=at,
+                )
+            )
+        self._settle(at, new_id)
+
+    def object(
+        self,
+        assignment_id: UUID,
+        objection: Objection,
+        *,
+        hop_limit: int,
+        decider: Callable[[Sequence[AgencyRef]], AgencyRef | None],
+        at: datetime,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """An agency objects; a dispute arises when they pass the matter to and fro (R7).
+
+        ``decider`` finds the body that decides among the parties.
+        """
+        item = self._open(assignment_id)
+        if item.binding:
+            raise NotApplicable("binding")
+        self._to(item, A.OBJECTED)
+        item.objection = objection
+        self.said.append(
+            said.AssignmentObjected(
+                assignment_id=item.id,
+                agency=item.agency,
+                role=item.role,
+                reason=objection.reason,
+                proposed=objection.proposed,
+                statement_id=objection.statement_id,
+                objected_at=at,
+            )
+        )
+        refusals = self.refusals
+        if item.role is AgencyRole.LEAD and self.dispute is None:
+            earlier = {other.agency.code for other in refusals if other.id != item.id}
+            sent_back = objection.proposed is not None and objection.proposed.code in earlier
+            if sent_back or len(refusals) >= hop_limit:
+                parties = tuple(dict.fromkeys(other.agency for other in refusals))
+                self.dispute = Dispute(parties, decider(parties), at)
+                self.said.append(
+                    said.CaseDisputed(parties=parties, decider=self.dispute.decider, disputed_at=at)
+                )
+        self._settle(at, new_id)
+
+    def progress(self, assignment_id: UUID, statement_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
+        """An agency tells progress; the first one means that handling began."""
+        item = self._open(assignment_id)
+        if item.state is not A.HANDLING:
+            self._to(item, A.HANDLING)
+        self.said.append(
+            said.AssignmentProgressed(
+                assignment_id=item.id,
+                agency=item.agency,
+                role=item.role,
+                statement_id=statement_id,
+                progressed_at=at,
+            )
+        )
+        self._settle(at, new_id)
+
+    def opine(
+        self,
+        assignment_id: UUID,
+        statement_id: UUID,
+        results: Sequence[ClaimOutcome],
+        *,
+        at: datetime,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """A co-handler gives its opinion; it may complete what a held reply waits for."""
+        item = self._open(assignment_id)
+        if item.role is not AgencyRole.CO_HANDLER:
+            raise NotApplicable("not-co-handler")
+        self._check_results(results)
+        others = {claim for a in self.current if a.required and a.id != item.id for claim in a.claims}
+        if not {outcome.claim_id for outcome in results}.issuperset(set(item.claims) - others):
+            raise NotApplicable("claims-unanswered")
+        self._to(item, A.OPINION_GIVEN)
+        item.statement_id, item.results = statement_id, tuple(results)
+        self.said.append(
+            said.AssignmentOpinionGiven(
+                assignment_id=item.id, agency=item.agency, statement_id=statement_id, given_at=at
+            )
+        )
+        self._settle(at, new_id)
+
+    def reply(
+        self,
+        assignment_id: UUID,
+        statement_id: UUID,
+        results: Sequence[ClaimOutcome],
+        *,
+        at: datetime,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """The lead replies claim by claim (条例 §32); held back while a required opinion is missing (R10)."""
+        item = self._open(assignment_id)
+        if item.role is not AgencyRole.LEAD:
+            raise NotApplicable("not-lead")
+        self._check_results(results)
+        answered = {outcome.claim_id for outcome in results}
+        if not answered.issuperset(item.claims):
+            raise NotApplicable("claims-unanswered")
+        self._to(item, A.REPLIED)
+        item.statement_id, item.results = statement_id, tuple(results)
+        self.said.append(
+            said.AssignmentReplied(
+                assignment_id=item.id,
+                agency=item.agency,
+                statement_id=statement_id,
+                waiting_for=self.waiting_for,
+                replied_at=at,
+            )
+        )
+        self._settle(at, new_id)
+
+    # -- what happens after the decision -----------------------------------------------------------------------
+
+    def serve(self, *, round: int, at: datetime, window: timedelta, everybody_rated: bool) -> None:  # noqa: A002
+        """The decision of a round was served; the rating window runs from here."""
+        if self.state is not MatterState.DECIDED or round != self.round:
+            raise NotApplicable("not-decided")
+        self.state = MatterState.SERVED
+        self.served_at = at
+        self.close_due = at + (window if self.reachable else timedelta(0))
+        if everybody_rated:
+            self.close(ClosingReason.RATED, at=at)
+
+    def targets(self) -> frozenset[tuple[RatingTarget, str]]:
+        """Who is to be rated: the petition office and every agency whose part went into the decision."""
+        agencies = {
+            (RatingTarget.AGENCY, item.agency.code)
+            for item in self.assignments
+            if item.round == self.round and item.state is A.DONE and item.role is not AgencyRole.COPY
+        }
+        return frozenset({(RatingTarget.PETITION_OFFICE, ""), *agencies})
+
+    def everybody_rated(self, votes: Sequence[RatingVote]) -> bool:
+        """Whether the votes cover every target of this round."""
+        given = {
+            (vote.target, vote.agency.code if vote.agency and vote.target is RatingTarget.AGENCY else "")
+            for vote in votes
+        }
+        return self.targets() <= given
+
+    def close(self, reason: ClosingReason, *, at: datetime) -> None:
+        """The case is closed (办结)."""
+        if self.state not in {MatterState.SERVED, MatterState.DECIDED}:
+            raise NotApplicable("not-served")
+        self.state = MatterState.CLOSED
+        self.close_due = None
+        self.said.append(said.CaseClosed(reason=reason, closed_at=at))
+
+    def not_solved(self) -> None:
+        """The petitioner says that it is not solved: an officer is to decide on re-handling."""
+        if self.state not in {MatterState.DECIDED, MatterState.SERVED, MatterState.CLOSED}:
+            raise NotApplicable("not-decided")
+        self.attention = Attention.REOPEN
+
+    def leave_closed(self) -> None:
+        """The officer looked and orders no re-handling."""
+        if self.attention is not Attention.REOPEN:
+            raise NotApplicable("no-request")
+        self.attention = None
+
+    def reopen(
+        self,
+        *,
+        ordered_by: DecidedBy,
+        successors: Mapping[str, AgencyRef],
+        at: datetime,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        """The petition office orders re-handling: a new round with the same agencies or their ``successors``."""
+        if self.state not in {MatterState.DECIDED, MatterState.SERVED, MatterState.CLOSED}:
+            raise NotApplicable("not-decided")
+        last = [item for item in self.assignments if item.round == self.round and item.state is A.DONE]
+        parts: dict[str, Assignment] = {}
+        for item in sorted(last, key=lambda a: a.role is not AgencyRole.LEAD):
+            agency = successors.get(item.agency.code, item.agency)
+            if agency.code not in self.blocked:
+                parts.setdefault(agency.code, item)
+        self.round += 1
+        self.decision_id = self.decided_at = self.served_at = self.close_due = None
+        self.dispute = None
+        self.said.append(said.CaseReopened(round=self.round, ordered_by=ordered_by, reopened_at=at))
+        made = [
+            self._send(
+                Wanted(successors.get(item.agency.code, item.agency), item.role, item.claims),
+                item.kind,
+                at,
+                new_id(),
+                A.SENT,
+                binding=False,
+            )
+            for item in parts.values()
+        ]
+        self.said.append(
+            said.CaseRouted(
+                round=self.round,
+                decided_by=ordered_by,
+                kind=made[0].kind,
+                assignments=tuple(item.ref for item in made),
+                routed_at=at,
+            )
+        )
+        self.said.extend(self._sent(item) for item in made)
+        self._settle(at, new_id)
+
+    def withdraw(self, *, at: datetime) -> None:
+        """The petitioner withdrew: every agency is told, the case ends."""
+        if self.state not in OPEN_CASE:
+            raise NotApplicable("case-not-open")
+        for item in self.current:
+            self._withdraw(item, at)
+        self.state = MatterState.WITHDRAWN
+        self.attention = None
+        self.dispute = None
+        self.said.append(said.CaseClosed(reason=ClosingReason.WITHDRAWN, closed_at=at))
+
+    def look_at_delivery(self) -> None:
+        """A department says that it can never take a message: a person must look."""
+        if self.state in OPEN_CASE and self.attention is None:
+            self.attention = Attention.DELIVERY
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _open(self, assignment_id: UUID) -> Assignment:
+        item = self.find(assignment_id)
+        if not item.active or self.state not in OPEN_CASE:
+            raise NotApplicable("assignment-ended")
+        if item.role is AgencyRole.COPY:
+            raise NotApplicable("copy-only")
+        return item
+
+    def _to(self, item: Assignment, target: AssignmentState) -> None:
+        if target not in lifecycle.ASSIGNMENT[item.state]:
+            raise NotApplicable(f"not-from-{item.state.value.replace('_', '-')}")
+        item.state = target
+
+    def _check_results(self, results: Sequence[ClaimOutcome]) -> None:
+        known = {claim.id for claim in self.claims}
+        if not all(outcome.claim_id in known for outcome in results):
+            raise NotApplicable("unknown-claim")
+
+    def _release(self, item: Assignment, at: datetime) -> None:
+        self._to(item, A.RELEASED)
+        self.said.append(
+            said.AssignmentReleased(assignment_id=item.id, agency=item.agency, role=item.role, released_at=at)
+        )
+
+    def _withdraw(self, item: Assignment, at: datetime) -> None:
+        if not item.active:
+            raise NotApplicable("assignment-ended")
+        self._to(item, A.WITHDRAWN)
+        self.said.append(
+            said.AssignmentWithdrawn(assignment_id=item.id, agency=item.agency, role=item.role, withdrawn_at=at)
+        )
+
+    def _send(
+        self, wanted: Wanted, kind: TransferKind, at: datetime, new_id: UUID, state: AssignmentState, *, binding: bool
+    ) -> Assignment:
+        item = Assignment(
+            id=new_id,
+            position=len(self.assignments) + 1,
+            round=self.round,
+            agency=wanted.agency,
+            role=wanted.role,
+            kind=kind,
+            claims=wanted.claims or tuple(claim.id for claim in self.claims),
+            state=state,
+            binding=binding,
+            sent_at=at,
+        )
+        self.assignments.append(item)
+        return item
+
+    def _sent(self, item: Assignment) -> said.AssignmentSent:
+        return said.AssignmentSent(
+            assignment_id=item.id,
+            number=self.number,
+            agency=item.agency,
+            role=item.role,
+            kind=item.kind,
+            claims=item.claims,
+            round=item.round,
+            region_code=self.region_code,
+            region_name=self.region_name,
+            matter_type=self.matter_type,
+            binding=item.binding,
+            sent_at=item.sent_at,
+        )
+
+    def _settle(self, at: datetime, new_id: Callable[[], UUID]) -> None:
+        """Derive the state of the matter and what an officer has to do; decide when every part is there."""
+        lead = self.lead
+        if lead is not None and lead.state is A.REPLIED and not self.waiting_for:
+            self._decide(lead, at, new_id())
+            return
+        self.state = self._derived(lead)
+        if self.dispute is not None:
+            self.attention = Attention.DISPUTE
+        elif self.open_objections:
+            self.attention = Attention.OBJECTION
+        elif lead is None:
+            self.attention = Attention.ROUTE
+        else:
+            self.attention = None
+
+    def _derived(self, lead: Assignment | None) -> MatterState:
+        if self.dispute is not None:
+            return MatterState.DISPUTED
+        if lead is None:
+            return MatterState.OBJECTED if self.refusals else MatterState.REGISTERED
+        match lead.state:
+            case A.OBJECTED:
+                return MatterState.OBJECTED
+            case A.ACCEPTED:
+                return MatterState.ACCEPTED
+            case A.HANDLING | A.REPLIED:
+                return MatterState.HANDLING
+            case _:
+                return MatterState.ROUTED
+
+    def _decide(self, lead: Assignment, at: datetime, decision_id: UUID) -> None:
+        parts = [lead, *(a for a in self.current if a.role is AgencyRole.CO_HANDLER)]
+        outcomes: dict[UUID, ClaimOutcome] = {}
+        for item in parts:
+            for outcome in item.results:
+                outcomes.setdefault(outcome.claim_id, outcome)
+        if not {claim.id for claim in self.claims} <= outcomes.keys():
+            # The one who had a claim alone was let go after answering others': the officer gives it to somebody.
+            self.state = MatterState.HANDLING
+            self.attention = Attention.ROUTE
+            return
+        self.decision_id, self.decided_at = decision_id, at
+        self.state = MatterState.DECIDED
+        self.attention = None
+        if not self.reachable:
+            self.close_due = at
+        self.said.append(
+            said.CaseDecided(
+                decision_id=decision_id,
+                round=self.round,
+                lead=lead.agency,
+                results=tuple(outcomes[claim.id] for claim in self.claims),
+                parts=tuple(
+                    OpinionPart(item.id, item.agency, item.role, item.statement_id)
+                    for item in parts
+                    if item.statement_id is not None
+                ),
+                decided_at=at,
+            )
+        )
+        for item in self.current:
+            self._to(item, A.DONE)
+            self.said.append(
+                said.AssignmentDone(assignment_id=item.id, agency=item.agency, role=item.role, done_at=at)
+            )

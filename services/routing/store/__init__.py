@@ -1,0 +1,1 @@
+"""SQL of routing and nothing else."""

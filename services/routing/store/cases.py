@@ -1,0 +1,272 @@
+"""The case and its assignments, as the domain sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import (
+    AgencyRole,
+    AssignmentState,
+    ClaimResult,
+    MatterState,
+    ObjectionReason,
+    RatingTarget,
+    RatingValue,
+    TransferKind,
+)
+from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, RatingVote
+from services.routing.domain.case import Assignment, Attention, Case, Dispute, Objection
+
+
+def _ref(value: dict[str, str] | None) -> AgencyRef | None:
+    return AgencyRef(value["code"], value["name"]) if value else None
+
+
+def _plain(ref: AgencyRef | None) -> dict[str, str] | None:
+    return {"code": ref.code, "name": ref.name} if ref else None
+
+
+def _assignment(row: dict[str, Any]) -> Assignment:
+    objection = row["objection"]
+    return Assignment(
+        id=row["id"],
+        position=row["position"],
+        round=row["round"],
+        agency=AgencyRef(row["agency_code"], row["agency_name"]),
+        role=AgencyRole(row["role"]),
+        kind=TransferKind(row["kind"]),
+        claims=tuple(row["claims"]),
+        state=AssignmentState(row["state"]),
+        binding=row["binding"],
+        sent_at=row["sent_at"],
+        objection=Objection(
+            ObjectionReason(objection["reason"]),
+            _ref(objection["proposed"]),
+            UUID(objection["statement_id"]),
+            datetime.fromisoformat(objection["at"]),
+        )
+        if objection
+        else None,
+        statement_id=row["statement_id"],
+        results=tuple(ClaimOutcome(UUID(r["claim_id"]), ClaimResult(r["result"])) for r in row["results"]),
+    )
+
+
+def _case(row: dict[str, Any], assignments: list[Assignment]) -> Case:
+    dispute = row["dispute"]
+    return Case(
+        id=row["id"],
+        number=row["number"],
+        channel=row["channel"],
+        purpose=row["purpose"],
+        region_code=row["region_code"],
+        region_name=row["region_name"],
+        received_at=row["received_at"],
+        claims=tuple(ClaimRef(UUID(c["id"]), c["ordinal"]) for c in row["claims"]),
+        accused=tuple(row["accused"]),
+        blocked=frozenset(row["blocked"]),
+        anonymous=row["anonymous"],
+        reachable=row["reachable"],
+        imported=row["imported"],
+        state=MatterState(row["state"]),
+        attention=Attention(row["attention"]) if row["attention"] else None,
+        round=row["round"],
+        matter_type=row["matter_type"],
+        dispute=Dispute(
+            tuple(AgencyRef(p["code"], p["name"]) for p in dispute["parties"]),
+            _ref(dispute["decider"]),
+            datetime.fromisoformat(dispute["at"]),
+        )
+        if dispute
+        else None,
+        decision_id=row["decision_id"],
+        decided_at=row["decided_at"],
+        served_at=row["served_at"],
+        close_due=row["close_due"],
+        version=row["version"],
+        assignments=assignments,
+    )
+
+
+def load(tx: Transaction, case_id: UUID) -> Case | None:
+    """One case with its assignments; to change it, take its stream first."""
+    row = tx.execute("select * from petition_case where id = %s", (case_id,)).fetchone()
+    if row is None:
+        return None
+    rows = tx.execute("select * from assignment where case_id = %s order by position", (case_id,))
+    return _case(row, [_assignment(item) for item in rows])
+
+
+def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
+    """Add a new case; false when it is there already."""
+    return bool(
+        tx.execute(
+            """
+            insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims, accused,
+                blocked, anonymous, reachable, imported, state, attention, suggest_due)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (id) do nothing
+            """,
+            (
+                case.id,
+                case.number,
+                case.channel,
+                case.purpose,
+                case.region_code,
+                case.region_name,
+                case.received_at,
+                Jsonb([{"id": str(c.id), "ordinal": c.ordinal} for c in case.claims]),
+                list(case.accused),
+                sorted(case.blocked),
+                case.anonymous,
+                case.reachable,
+                case.imported,
+                case.state.value,
+                case.attention.value if case.attention else None,
+                suggest_at,
+            ),
+        ).rowcount
+    )
+
+
+def save(tx: Transaction, case: Case) -> None:
+    """Write a changed case and its assignments; the version rises by one."""
+    dispute = case.dispute
+    tx.execute(
+        """
+        update petition_case set blocked = %s, state = %s, attention = %s, round = %s, matter_type = %s, dispute = %s,
+            decision_id = %s, decided_at = %s, served_at = %s, close_due = %s, version = version + 1
+        where id = %s
+        """,
+        (
+            sorted(case.blocked),
+            case.state.value,
+            case.attention.value if case.attention else None,
+            case.round,
+            case.matter_type,
+            Jsonb(
+                {
+                    "parties": [_plain(p) for p in dispute.parties],
+                    "decider": _plain(dispute.decider),
+                    "at": dispute.at.isoformat(),
+                }
+            )
+            if dispute
+            else None,
+            case.decision_id,
+            case.decided_at,
+            case.served_at,
+            case.close_due,
+            case.id,
+        ),
+    )
+    case.version += 1
+    if case.assignments:
+        # Ended parts first: the constraints on one lead and one part per agency hold at every row.
+        ordered = sorted(case.assignments, key=lambda a: (a.active, a.position))
+        tx.executemany(
+            """
+            insert into assignment (id, case_id, position, round, agency_code, agency_name, role, kind, claims, state,
+                                    binding, sent_at, objection, statement_id, results)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (id) do update set state = excluded.state, binding = excluded.binding,
+                objection = excluded.objection, statement_id = excluded.statement_id, results = excluded.results
+            """,
+            [_row(case.id, item) for item in ordered],
+        )
+
+
+def _row(case_id: UUID, item: Assignment) -> tuple[Any, ...]:
+    objection = item.objection
+    return (
+        item.id,
+        case_id,
+        item.position,
+        item.round,
+        item.agency.code,
+        item.agency.name,
+        item.role.value,
+        item.kind.value,
+        list(item.claims),
+        item.state.value,
+        item.binding,
+        item.sent_at,
+        Jsonb(
+            {
+                "reason": objection.reason.value,
+                "proposed": _plain(objection.proposed),
+                "statement_id": str(objection.statement_id),
+                "at": objection.at.isoformat(),
+            }
+        )
+        if objection
+        else None,
+        item.statement_id,
+        Jsonb([{"claim_id": str(r.claim_id), "result": r.result.value} for r in item.results]),
+    )
+
+
+def add_history(
+    tx: Transaction, case_id: UUID, rows: list[tuple[datetime, str, str, dict[str, Any]]], *, note: bytes | None
+) -> None:
+    """Append what happened: time, type, actor, data; the officer's words go with the first row."""
+    found = tx.execute(
+        "select coalesce(max(position), 0) as last from history where case_id = %s", (case_id,)
+    ).fetchone()
+    last = int(found["last"]) if found else 0
+    tx.executemany(
+        "insert into history (case_id, position, at, type, actor, data, note) values (%s, %s, %s, %s, %s, %s, %s)",
+        [
+            (case_id, last + number, at, kind, actor, Jsonb(data), note if number == 1 else None)
+            for number, (at, kind, actor, data) in enumerate(rows, start=1)
+        ],
+    )
+
+
+def next_history_position(tx: Transaction, case_id: UUID) -> int:
+    """The position that the next line of the history will get."""
+    found = tx.execute(
+        "select coalesce(max(position), 0) + 1 as next from history where case_id = %s", (case_id,)
+    ).fetchone()
+    return int(found["next"]) if found else 1
+
+
+def put_votes(tx: Transaction, case_id: UUID, round_: int, votes: tuple[RatingVote, ...], *, at: datetime) -> None:
+    """Keep votes; a later vote for the same target replaces the earlier one."""
+    tx.executemany(
+        """
+        insert into rating (case_id, round, target, agency_code, value, rated_at) values (%s, %s, %s, %s, %s, %s)
+        on conflict (case_id, round, target, agency_code) do update
+            set value = excluded.value, rated_at = excluded.rated_at
+        """,
+        [
+            (case_id, round_, vote.target.value, vote.agency.code if vote.agency else "", vote.value.value, at)
+            for vote in votes
+        ],
+    )
+
+
+def votes(tx: Transaction, case_id: UUID, round_: int) -> list[RatingVote]:
+    """The votes of a round."""
+    rows = tx.execute("select * from rating where case_id = %s and round = %s", (case_id, round_))
+    return [
+        RatingVote(
+            RatingTarget(row["target"]),
+            RatingValue(row["value"]),
+            AgencyRef(row["agency_code"], "") if row["agency_code"] else None,
+        )
+        for row in rows
+    ]
+
+
+def due_for_closing(tx: Transaction, *, at: datetime, limit: int) -> list[UUID]:
+    """Cases whose rating window is over, oldest first."""
+    rows = tx.execute(
+        "select id from petition_case where close_due <= %s order by close_due limit %s", (at, limit)
+    )
+    return [row["id"] for row in rows]
