@@ -57,7 +57,9 @@ def disable(unit: str) -> None:
 def apt(*arguments: str) -> int:
     """Run apt-get without questions; returns its exit code."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
-    return subprocess.run(["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments], env=environment).returncode
+    return subprocess.run(
+        ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments], env=environment, check=False
+    ).returncode
 
 
 def install(packages: list[str]) -> int:

@@ -1,0 +1,82 @@
+"""The environment of a stack's processes: the ``LIANBAN_*`` variables that ``lianban.chassis.settings`` reads."""
+
+from __future__ import annotations
+
+import os
+
+from deploy.local.keys import JWKS, Passwords
+from deploy.local.layout import HOST, ROOT, SERVICES, Layout
+from deploy.local.processes import DEPARTMENTS, Process, internal_url
+
+MARK = "LIANBAN_STACK"
+"""Every process of a stack carries it, with the state folder as value: so leftovers of a killed run are found."""
+
+
+def database_url(layout: Layout, role: str, password: str) -> str:
+    """The URL of the role's own database."""
+    return f"postgresql://{role}:{password}@{HOST}:{layout.ports.postgres}/{role}"
+
+
+def admin_url(layout: Layout, passwords: Passwords) -> str:
+    """The URL for making roles and databases."""
+    return f"postgresql://postgres:{passwords.postgres}@{HOST}:{layout.ports.postgres}/postgres"
+
+
+def amqp_url(layout: Layout, passwords: Passwords) -> str:
+    """The broker's URL."""
+    return f"amqp://lianban:{passwords.broker}@{HOST}:{layout.ports.amqp}//"
+
+
+def service_environment(layout: Layout, passwords: Passwords, service: str) -> dict[str, str]:
+    """The settings of a process of the service, ports excepted."""
+    ports = layout.ports
+    given = {
+        "LIANBAN_SERVICE": service,
+        "LIANBAN_DATABASE_URL": database_url(layout, service, passwords.roles[service]),
+        "LIANBAN_AMQP_URL": amqp_url(layout, passwords),
+        "LIANBAN_HTTP_HOST": HOST,
+        "LIANBAN_HTTP_PORT": str(ports.http(service)),
+        "LIANBAN_OPS_PORT": str(ports.ops(service)),
+        "LIANBAN_PUBLIC_URL": layout.public_url,
+        "LIANBAN_HOME": str(layout.home),
+        "LIANBAN_FILES": str(layout.files / service),
+        "LIANBAN_KEYS": str(layout.keys / service),
+        "LIANBAN_JWKS": str(layout.keys / JWKS),
+        # One secret for all services: they share one origin, so they share its session cookie.
+        "LIANBAN_SECRET_KEY": passwords.session,
+        "LIANBAN_SUGGEST_URL": internal_url(ports.suggest),
+        "LIANBAN_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
+    }
+    for other in SERVICES:
+        given[f"LIANBAN_{other.upper()}_URL"] = internal_url(ports.http(other))
+    return given
+
+
+def process_environment(layout: Layout, passwords: Passwords, process: Process) -> dict[str, str]:
+    """The settings of one process of the table."""
+    ports = layout.ports
+    given = {"LIANBAN_HOME": str(layout.home), "LIANBAN_PUBLIC_URL": layout.public_url, "LIANBAN_HTTP_HOST": HOST}
+    if process.environment:
+        given = service_environment(layout, passwords, process.environment)
+    elif process.demo:
+        given["LIANBAN_SMTP_URL"] = f"smtp://{HOST}:{ports.mail}"
+        given["LIANBAN_DATABASE_URL"] = database_url(layout, DEPARTMENTS, passwords.roles[DEPARTMENTS])
+        given["LIANBAN_KEYS"] = str(layout.keys / DEPARTMENTS)
+    given["LIANBAN_HTTP_PORT"] = str(process.http(ports)) if process.http else ""
+    given["LIANBAN_OPS_PORT"] = str(process.ops(ports)) if process.ops else ""
+    given.update({name: value(layout) for name, value in process.more.items()})
+    return given
+
+
+def passed_on() -> dict[str, str]:
+    """What every process gets of the caller's environment: no more than it needs, and settings of the operator."""
+    wanted = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE")
+    given = {name: os.environ[name] for name in wanted if name in os.environ}
+    for name, value in os.environ.items():
+        # The operator's own settings reach the services (LIANBAN_QUEUES, LIANBAN_SITE, LIANBAN_LOG_LEVEL, …).
+        if name.startswith("LIANBAN_") and name not in ("LIANBAN_PORT", "LIANBAN_PORT_BASE", MARK):
+            given[name] = value
+    given.setdefault("LANG", "C.UTF-8")
+    given["PYTHONPATH"] = str(ROOT)
+    given["PYTHONUNBUFFERED"] = "1"
+    return given

@@ -1,0 +1,113 @@
+"""All processes of a stack, as one table: what runs, from which module, on which ports, with which settings.
+
+The supervisor's configuration, the list of ports that must be free, ``lianban status`` and the waiting for readiness
+are made from it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deploy.local.layout import HOST, SERVICES, Layout, Ports
+
+DEPARTMENTS = "demo_departments"
+"""Role and database of the demo departments' own systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the stack besides PostgreSQL, RabbitMQ and nginx."""
+
+    name: str
+    label: str
+    command: tuple[str, ...]
+    """Arguments of the Python of the stack."""
+    module: str
+    """What is imported: tells whether it is part of this version."""
+    environment: str = ""
+    """The service whose settings it gets; empty: settings of the stack only."""
+    http: Callable[[Ports], int] | None = None
+    ops: Callable[[Ports], int] | None = None
+    demo: bool = False
+    """Belongs to the demo city and not to the product."""
+    more: dict[str, Callable[[Layout], str]] = field(default_factory=dict)
+    """Further variables of its environment."""
+
+    def ports(self, ports: Ports) -> dict[int, str]:
+        """The ports that it listens on."""
+        return {listener(ports): self.label for listener in (self.http, self.ops) if listener}
+
+
+def _service(name: str, label: str) -> Process:
+    return Process(
+        name=name,
+        label=label,
+        command=("-m", "cli", "serve", name),
+        module=f"services.{name}.service",
+        environment=name,
+        http=lambda ports: ports.http(name),
+        ops=lambda ports: ports.ops(name),
+    )
+
+
+TABLE: tuple[Process, ...] = (
+    Process(
+        "suggest", "text model 文本模型", ("-m", "services.routing.suggest"), "services.routing.suggest", "routing",
+        http=lambda ports: ports.suggest, ops=lambda ports: ports.suggest_ops,
+    ),
+    _service("routing", "routing 分办"),
+    _service("intake", "intake 登记"),
+    _service("agency_gateway", "agency gateway 交换"),
+    _service("oversight", "oversight 督办"),
+    _service("notification", "notification 告知"),
+    Process(
+        "documents", "document worker 文书生成", ("-m", "services.notification.worker"),
+        "services.notification.worker", "notification", ops=lambda ports: ports.documents_ops,
+    ),
+    Process(
+        "mail", "demo mail server 演示邮箱", ("-m", "deploy.demo.mail"), "deploy.demo.mail",
+        http=lambda ports: ports.mailbox, demo=True,
+    ),
+    Process(
+        "departments", "demo departments 演示部门系统", ("-m", "deploy.demo.departments"), "deploy.demo.departments",
+        http=lambda ports: ports.departments, demo=True,
+    ),
+    Process(
+        "puller", "demo pull client 演示拉取客户端", ("-m", "deploy.demo.puller"), "deploy.demo.puller", demo=True,
+    ),
+)  # fmt: skip
+
+
+def present(process: Process) -> bool:
+    """Whether the process's module is part of this version."""
+    try:
+        return importlib.util.find_spec(process.module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def processes(*, demo: bool) -> list[Process]:
+    """The processes of a stack, with or without the demo city."""
+    return [process for process in TABLE if present(process) and (demo or not process.demo)]
+
+
+def roles(*, demo: bool) -> tuple[str, ...]:
+    """The database roles, each owning the database of its name."""
+    return (*SERVICES, DEPARTMENTS) if demo else SERVICES
+
+
+def needed_ports(layout: Layout, *, demo: bool) -> dict[int, str]:
+    """Every port that must be free, with what will listen there."""
+    needed = layout.ports.infrastructure()
+    for process in processes(demo=demo):
+        needed.update(process.ports(layout.ports))
+    if demo:
+        needed[layout.ports.mail] = "demo mail server 演示邮箱 (SMTP)"
+    return needed
+
+
+def internal_url(port: int) -> str:
+    """An address on loopback."""
+    return f"http://{HOST}:{port}"
