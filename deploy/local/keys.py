@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -93,9 +94,9 @@ def _public(key: ec.EllipticCurvePrivateKey, name: str) -> dict[str, str]:
 
 
 def _passwords(path: Path, roles: Iterable[str]) -> Passwords:
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     own = known.get("roles", {})
-    complete = {
+    complete: dict[str, Any] = {
         "postgres": known.get("postgres") or secrets.token_hex(24),
         "broker": known.get("broker") or secrets.token_hex(24),
         "cookie": known.get("cookie") or secrets.token_hex(20).upper(),

@@ -146,9 +146,7 @@ class Stack:
         """End what a killed run left behind."""
         ended = leftovers.end(self.layout)
         if ended:
-            self._say(
-                f"上次运行被强行终止，已清理 {ended} 个遗留进程 an earlier run was killed: ended its {ended} processes"
-            )
+            self._say(f"上次运行被强行终止，已清理遗留进程 an earlier run was killed: ended its {ended} processes")
         databases.forget_stale_lock(self.layout)
 
     def _begin(self, owner: dict[str, Any]) -> None:
@@ -298,8 +296,10 @@ class Stack:
         """Run ``lianban`` with these arguments against this stack; returns what it wrote and its exit code."""
         ports = self.layout.ports
         environment = passed_on() | {
-            "LIANBAN_HOME": str(self.layout.home), "LIANBAN_PORT": str(ports.edge), "LIANBAN_PORT_BASE": str(ports.base),
-        }  # fmt: skip
+            "LIANBAN_HOME": str(self.layout.home),
+            "LIANBAN_PORT": str(ports.edge),
+            "LIANBAN_PORT_BASE": str(ports.base),
+        }
         if service:
             environment |= self.env(service)
         return subprocess.run(
