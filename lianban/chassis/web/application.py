@@ -1,0 +1,111 @@
+"""Makes the Flask application of a service, with everything in it that all services share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flask
+import flask_smorest
+from flask import Flask, g, request
+from marshmallow import Schema, fields
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from lianban.chassis.settings import settings
+from lianban.chassis.web import access, languages, observation, presentation, problems, protection
+
+API_VERSION = "1"
+
+
+class ProblemError(Schema):
+    """One thing wrong in the input."""
+
+    pointer = fields.String(metadata={"description": "RFC 6901 pointer into the body"})
+    parameter = fields.String(metadata={"description": "Name of the parameter"})
+    message = fields.String(required=True)
+
+
+class Problem(Schema):
+    """RFC 9457 problem details."""
+
+    type = fields.String(required=True, metadata={"description": "/problems/<slug>"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    reference = fields.String(required=True, metadata={"description": "Id of the request in the logs"})
+    errors = fields.List(fields.Nested(ProblemError))
+
+
+class _Documentation(flask_smorest.Api):  # type: ignore[misc]  # smorest is not typed
+    """Documents the views; errors are turned into problems by :mod:`problems`, not here."""
+
+    ERROR_SCHEMA = Problem
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+class Api(flask_smorest.Blueprint):  # type: ignore[misc]  # smorest is not typed
+    """A group of API views: ``Api("matters", __name__, url_prefix="/api/v1/matters", description="…")``."""
+
+    ARGUMENTS_PARSER = protection.Parser()
+
+
+class Pages(flask.Blueprint):
+    """A group of pages; templates lie in ``templates/<service>/`` beside the module that makes it."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        options.setdefault("template_folder", "templates")
+        super().__init__(name, import_name, **options)
+
+
+def create_app(
+    service: str, *, api: Sequence[Api] = (), pages: Sequence[Pages] = (), config: Mapping[str, Any] | None = None
+) -> Flask:
+    """The Flask application of a service; raises :class:`TypeError` when a view does not say who may use it."""
+    app = Flask("lianban.chassis.web", static_folder="static", static_url_path="/static")
+    given = settings()
+    app.config.update(
+        SECRET_KEY=given.secret_key or None,
+        SESSION_COOKIE_NAME=f"lianban_{service}",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=given.public_url.startswith("https:"),
+        MAX_CONTENT_LENGTH=protection.MEGABYTE,
+        MAX_FORM_PARTS=500,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        API_TITLE=f"Lianban {service}",
+        API_VERSION=API_VERSION,
+        OPENAPI_VERSION="3.1.0",
+        **(config or {}),
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    page_names = frozenset(blueprint.name for blueprint in pages)
+
+    @app.before_request
+    def know_the_door() -> None:
+        g.is_page = request.blueprint in page_names
+        if request.blueprint is None:
+            g.is_page = problems.is_page()
+
+    observation.install(app, service)
+    languages.install(app)
+    protection.install(app)
+    presentation.install(app)
+    documentation = _Documentation(
+        app,
+        spec_kwargs={
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}}
+        },
+    )
+    for blueprint in api:
+        documentation.register_blueprint(blueprint)
+    for page_blueprint in pages:
+        app.register_blueprint(page_blueprint)
+    problems.install(app)
+    access.check_views(app)
+    app.extensions["lianban"] = {"service": service, "spec": documentation.spec, "pages": page_names}
+    # One hop is trusted: the edge, which sets these headers itself and drops what the browser sent.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    return app
