@@ -1,0 +1,171 @@
+"""What can be done with a ticket, by its caller, by the department's people and by the autopilot.
+
+Every function works inside the caller's transaction, holds the ticket it changes, writes its history and queues the
+call to the tenant's own address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from deploy.demo.departments import autopilot, store
+from deploy.demo.departments.errors import Refused
+from deploy.demo.departments.records import Item, ItemResult, NewTicket, Tenant, Ticket
+from deploy.demo.departments.vocabulary import Kind, MessageType, ReturnCode, Status
+
+CALLER = "来单方"
+PILOT = "值班经办员"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a CHANGE message alters; None leaves a part as it is."""
+
+    kind: Kind | None
+    items: tuple[Item, ...] | None
+    deadline: str | None
+    no_return: bool | None
+
+
+def file(connection: store.Conn, tenant: Tenant, request_ref: str, new: NewTicket, at: datetime) -> tuple[Ticket, bool]:
+    """File a ticket; with the same reference again it is the first one, and the second value is False."""
+    ticket = store.add_ticket(connection, tenant.code, request_ref, new, at)
+    if ticket is None:
+        first = store.ticket_of_request(connection, tenant.code, request_ref)
+        if first is None:
+            raise LookupError(request_ref)
+        return first, False
+    store.add_step(connection, ticket.id, CALLER, Status.NEW, "来单登记", at)
+    _plan(connection, tenant, ticket, at)
+    return ticket, True
+
+
+def hear(
+    connection: store.Conn,
+    ticket: Ticket,
+    tenant: Tenant,
+    request_ref: str,
+    type_: MessageType,
+    sender: str,
+    body: str,
+    change: Change,
+    at: datetime,
+) -> tuple[Ticket, bool]:
+    """Keep a later message and do what it asks; a repeat changes nothing, and the second value is False."""
+    if not store.add_message(connection, ticket, request_ref, type_, sender, body, at):
+        return ticket, False
+    match type_:
+        case MessageType.WITHDRAW if not ticket.status.ended:
+            store.cancel_turn(connection, ticket.id)
+            return _move(connection, replace(ticket, status=Status.CANCELLED, remark=body), CALLER, at), True
+        case MessageType.CHANGE:
+            ticket = _changed(ticket, change)
+            store.save_change(connection, ticket, at)
+            if ticket.status is Status.RETURNED:
+                # The caller insists after a return: the ticket is on the table again.
+                ticket = replace(ticket, status=Status.NEW, remark=body, return_code=None, suggest_dept=None)
+                ticket = _move(connection, ticket, CALLER, at)
+                _plan(connection, tenant, ticket, at)
+                return ticket, True
+        case _:
+            pass
+    store.add_step(connection, ticket.id, CALLER, ticket.status, type_.label, at)
+    return ticket, True
+
+
+def take(connection: store.Conn, ticket: Ticket, actor: str, remark: str, at: datetime) -> Ticket:
+    """签收."""
+    _require(ticket, Status.NEW)
+    return _by_hand(connection, replace(ticket, status=Status.TAKEN, remark=remark or "已签收。"), actor, at)
+
+
+def give_back(
+    connection: store.Conn, ticket: Ticket, actor: str, code: ReturnCode, suggest: str, remark: str, at: datetime
+) -> Ticket:
+    """退单, with a reason; refused for a ticket that must not be returned."""
+    _require(ticket, Status.NEW, Status.TAKEN)
+    if ticket.no_return:
+        raise Refused(409, "NO_RETURN", "该工单为指定办理，不能退单")
+    returned = replace(ticket, status=Status.RETURNED, remark=remark, return_code=code, suggest_dept=suggest or None)
+    return _by_hand(connection, returned, actor, at)
+
+
+def note(connection: store.Conn, ticket: Ticket, actor: str, remark: str, at: datetime) -> Ticket:
+    """登记进展: the ticket is being worked on."""
+    _require(ticket, Status.TAKEN, Status.WORKING)
+    return _by_hand(connection, replace(ticket, status=Status.WORKING, remark=remark), actor, at)
+
+
+def end(
+    connection: store.Conn, ticket: Ticket, actor: str, results: tuple[ItemResult, ...], remark: str, at: datetime
+) -> Ticket:
+    """办结 a main ticket, 出具意见 on one of assistance; a main ticket needs a result for each of its items."""
+    _require(ticket, Status.TAKEN, Status.WORKING)
+    if ticket.kind is Kind.MAIN and {r.key for r in results} != {item.key for item in ticket.items}:
+        raise Refused(400, "RESULTS_MISSING", "请逐项填写办理结果")
+    ended = replace(ticket, status=ticket.kind.end, remark=remark, results=results)
+    return _by_hand(connection, ended, actor, at)
+
+
+def autopilot_turn(connection: store.Conn, ticket_id: int, at: datetime) -> Ticket | None:
+    """Let the department make its due move by itself, and plan the one after it; None when none is due any more."""
+    # The ticket is held before its turn, as everywhere: whoever changes a ticket may then cancel its turn.
+    ticket = store.ticket_for_change(connection, ticket_id)
+    if not store.take_turn(connection, ticket_id, at):
+        return None
+    tenant = store.tenant(connection, ticket.tenant)
+    if tenant is None:
+        raise LookupError(ticket.tenant)
+    pilot = autopilot.read(tenant.autopilot)
+    if pilot.seconds_before(ticket) is None:
+        return None
+    moved = _move(connection, autopilot.next_move(tenant, pilot, ticket), PILOT, at)
+    _plan(connection, tenant, moved, at)
+    return moved
+
+
+def _plan(connection: store.Conn, tenant: Tenant, ticket: Ticket, at: datetime) -> None:
+    seconds = autopilot.read(tenant.autopilot).seconds_before(ticket)
+    if seconds is not None:
+        store.plan_turn(connection, ticket, at + timedelta(seconds=seconds))
+
+
+def _changed(ticket: Ticket, change: Change) -> Ticket:
+    return replace(
+        ticket,
+        kind=ticket.kind if change.kind is None else change.kind,
+        items=ticket.items if change.items is None else change.items,
+        deadline=ticket.deadline if change.deadline is None else change.deadline,
+        no_return=ticket.no_return if change.no_return is None else change.no_return,
+    )
+
+
+def _require(ticket: Ticket, *statuses: Status) -> None:
+    if ticket.status not in statuses:
+        raise Refused(409, "WRONG_STATUS", f"工单当前状态为“{ticket.status.label}”，不能执行该操作")
+
+
+def _by_hand(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> Ticket:
+    store.cancel_turn(connection, ticket.id)
+    return _move(connection, ticket, actor, at)
+
+
+def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> Ticket:
+    store.save_status(connection, ticket, actor, at)
+    event_id = uuid4()
+    payload = {
+        "event_id": str(event_id),
+        "event": "ticket.status",
+        "ticket_no": ticket.no,
+        "external_ref": ticket.external_ref,
+        "status": ticket.status.value,
+        "remark": ticket.remark,
+        "items": [{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results],
+        "return_code": ticket.return_code.value if ticket.return_code else None,
+        "suggest_dept": ticket.suggest_dept,
+        "happened_at": at.isoformat(),
+    }
+    store.add_webhook(connection, event_id, ticket, payload, at)
+    return replace(ticket, updated_at=at)
