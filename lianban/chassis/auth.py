@@ -98,7 +98,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Leave to fetch one file: ``holder`` is ``person:<id>`` or ``agency:<code>``, ``issuer`` the service that gave it."""
+    """Leave to fetch one file: ``holder`` is ``person:<id>`` or ``agency:<code>``, ``issuer`` the giving service."""
 
     file: UUID
     holder: str

@@ -36,7 +36,7 @@ class Problem(Schema):
     errors = fields.List(fields.Nested(ProblemError))
 
 
-class _Documentation(flask_smorest.Api):  # type: ignore[misc]  # smorest is not typed
+class _Documentation(flask_smorest.Api):
     """Documents the views; errors are turned into problems by :mod:`problems`, not here."""
 
     ERROR_SCHEMA = Problem
@@ -45,7 +45,7 @@ class _Documentation(flask_smorest.Api):  # type: ignore[misc]  # smorest is not
         pass
 
 
-class Api(flask_smorest.Blueprint):  # type: ignore[misc]  # smorest is not typed
+class Api(flask_smorest.Blueprint):
     """A group of API views: ``Api("matters", __name__, url_prefix="/api/v1/matters", description="…")``."""
 
     ARGUMENTS_PARSER = protection.Parser()

@@ -122,9 +122,11 @@ def _claim_or_read(tx: Transaction, scope: tuple[str, str, str]) -> Response | N
     ).fetchone()
     if row is None or row["response"] is None:
         raise Rejected(
-            "idempotency-key-in-use", "相同的请求正在处理，请稍后再试。", "The same request is being handled; try again.",
+            "idempotency-key-in-use",
+            "相同的请求正在处理，请稍后再试。",
+            "The same request is being handled; try again.",
             status=409,
-        )  # fmt: skip
+        )
     if bytes(row["body_hash"]) != fingerprint:
         raise Rejected(
             "idempotency-key-reused",

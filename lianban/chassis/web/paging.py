@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 
 
 def decode_cursor(cursor: str, types: Sequence[type]) -> tuple[Any, ...]:
-    """The sort keys in a cursor; raises :class:`Rejected` when it was not made by :func:`encode_cursor` for such keys."""
+    """The sort keys in a cursor; raises :class:`Rejected` when it was not made for such keys."""
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
         if not isinstance(values, list) or len(values) != len(types):
@@ -51,9 +51,11 @@ def decode_cursor(cursor: str, types: Sequence[type]) -> tuple[Any, ...]:
         return tuple(_typed(value, wanted) for value, wanted in zip(values, types, strict=True))
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise Rejected(
-            "invalid-cursor", "分页标记无效，请从第一页重新开始。", "This cursor is not valid; start at the first page.",
-            status=422, field="after",
-        ) from None  # fmt: skip
+            "invalid-cursor",
+            "分页标记无效，请从第一页重新开始。",
+            "This cursor is not valid; start at the first page.",
+            field="after",
+        ) from None
 
 
 def _typed(value: Any, wanted: type) -> Any:

@@ -1,18 +1,20 @@
-"""What all pages share: filters for dates and codes, tones of badges, the navigation of each role, addresses of files."""
+"""What all pages share: filters for dates and codes, tones of badges, each role's navigation, addresses of files."""
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, request
 from flask_babel import LazyString
+from werkzeug.urls import iri_to_uri
 
+from lianban.chassis import site
 from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA
 from lianban.chassis.web.access import principal
@@ -94,7 +96,7 @@ def show_datetime(value: datetime | str | None) -> str:
 
 
 def show_label(value: Any, code_list: str | None = None) -> str:
-    """The label of a code in the language of the page; ``code_list`` names its class where the value is a plain string."""
+    """The label of a code in the page's language; ``code_list`` names its class where the value is a plain string."""
     if value is None or value == "":
         return "—"
     if isinstance(value, CodeList):
@@ -143,16 +145,8 @@ def here_with(**changes: str | int | None) -> str:
         query.poplist(name)
         if value is not None:
             query[name] = str(value)
-    from werkzeug.urls import iri_to_uri
-
-    encoded = "&".join(f"{_quote(k)}={_quote(v)}" for k, v in query.items(multi=True))
+    encoded = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in query.items(multi=True))
     return iri_to_uri(request.path) + (f"?{encoded}" if encoded else "")
-
-
-def _quote(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")
 
 
 TRAIL = 20
@@ -175,18 +169,10 @@ def page_links(next_cursor: str | None) -> dict[str, str | None]:
     return links
 
 
-@cache
-def _site(path: str) -> dict[str, Any]:
-    if not path or not Path(path).is_file():
-        return {}
-    site: dict[str, Any] = tomllib.loads(Path(path).read_text("utf-8")).get("site", {})
-    return site
-
-
 def site_name() -> str:
     """The name of the installation, from ``[site] name`` and ``name_en`` of the site's policy."""
-    site = _site(settings().site)
-    return str((site.get("name_en") if language() == "en" else None) or site.get("name") or "")
+    about = site.table("site")
+    return str((about.get("name_en") if language() == "en" else None) or about.get("name") or "")
 
 
 @cache

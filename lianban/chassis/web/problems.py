@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import traceback
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, render_template, request
 from flask_limiter import RateLimitExceeded
+from markupsafe import escape
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from lianban.chassis.database import UNAVAILABLE
@@ -25,32 +27,154 @@ log = structlog.get_logger()
 API_PREFIXES = ("/api/", "/exchange/", "/internal/", "/.well-known/")
 RETRY_SECONDS = 3
 
-# status: slug, title zh, title en, detail zh, detail en
-_BY_STATUS: dict[int, tuple[str, str, str, str, str]] = {
-    400: ("malformed-request", "请求格式有误", "Malformed request", "请求无法解析，请检查格式和编码（UTF-8）。",
-          "The request cannot be read; check its form and encoding (UTF-8)."),
-    401: ("not-signed-in", "需要登录", "Sign-in needed", "请先登录或者提供令牌。", "Sign in or send a token."),
-    403: ("forbidden", "没有权限", "Not allowed", "您没有使用此功能的权限。", "You are not allowed to do this."),
-    404: ("not-found", "没有找到", "Not found", "没有这个页面或者资源，请检查网址。", "There is nothing at this address; check it."),
-    405: ("method-not-allowed", "不支持的请求方法", "Method not allowed", "这个网址不支持这种请求方法。",
-          "This address does not take this method."),
-    406: ("not-acceptable", "无法提供所要求的格式", "Not acceptable", "无法提供所要求的格式。", "The format asked for is not available."),
-    408: ("request-timeout", "请求超时", "Request timeout", "请求未能及时传完，请重试。", "The request did not arrive in time; try again."),
-    409: ("conflict", "内容已有变化", "Conflict", "内容已被他人更改，请刷新后重试。", "It was changed meanwhile; reload and try again."),
-    410: ("gone", "已不再提供", "Gone", "此内容已不再提供。", "This is no longer available."),
-    413: ("body-too-large", "内容过大", "Too large", "提交的内容超过了大小限制。", "What was sent is over the size limit."),
-    414: ("address-too-long", "网址过长", "Address too long", "网址过长。", "The address is too long."),
-    415: ("unsupported-media-type", "不支持的内容类型", "Unsupported media type", "不支持这种内容类型，请查看接口文档。",
-          "This content type is not taken here; see the API documentation."),
-    422: ("invalid-input", "内容有误", "Invalid input", "部分内容不正确，请按提示更正后重新提交。",
-          "Some of it is not right; correct it as told and send it again."),
-    429: ("too-many-requests", "请求过于频繁", "Too many requests", "请求过于频繁，请稍后再试。", "Too many requests; wait a little."),
-    431: ("headers-too-large", "请求头过大", "Headers too large", "请求头过大。", "The request's headers are too large."),
-    500: ("internal-error", "系统出错了", "Something went wrong", "系统出现错误，已经记录。请稍后再试，或者凭编号联系我们。",
-          "An error happened and was recorded. Try again later, or contact us with the reference."),
-    503: ("temporarily-unavailable", "暂时无法使用", "Temporarily unavailable", "服务暂时无法使用，请稍后再试，已提交的内容不会丢失。",
-          "The service is not available at the moment; try again shortly. Nothing that was submitted is lost."),
-}  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What people read where the error itself says nothing better: title and detail in both languages."""
+
+    slug: str
+    title: tuple[str, str]
+    detail: tuple[str, str]
+
+
+_BY_STATUS: dict[int, Wording] = {
+    400: Wording(
+        "malformed-request",
+        ("请求格式有误", "Malformed request"),
+        (
+            "请求无法解析，请检查格式和编码（UTF-8）。",
+            "The request cannot be read; check its form and encoding (UTF-8).",
+        ),
+    ),
+    401: Wording(
+        "not-signed-in",
+        ("需要登录", "Sign-in needed"),
+        (
+            "请先登录或者提供令牌。",
+            "Sign in or send a token.",
+        ),
+    ),
+    403: Wording(
+        "forbidden",
+        ("没有权限", "Not allowed"),
+        (
+            "您没有使用此功能的权限。",
+            "You are not allowed to do this.",
+        ),
+    ),
+    404: Wording(
+        "not-found",
+        ("没有找到", "Not found"),
+        (
+            "没有这个页面或者资源，请检查网址。",
+            "There is nothing at this address; check it.",
+        ),
+    ),
+    405: Wording(
+        "method-not-allowed",
+        ("不支持的请求方法", "Method not allowed"),
+        (
+            "这个网址不支持这种请求方法。",
+            "This address does not take this method.",
+        ),
+    ),
+    406: Wording(
+        "not-acceptable",
+        ("无法提供所要求的格式", "Not acceptable"),
+        (
+            "无法提供所要求的格式。",
+            "The format asked for is not available.",
+        ),
+    ),
+    408: Wording(
+        "request-timeout",
+        ("请求超时", "Request timeout"),
+        (
+            "请求未能及时传完，请重试。",
+            "The request did not arrive in time; try again.",
+        ),
+    ),
+    409: Wording(
+        "conflict",
+        ("内容已有变化", "Conflict"),
+        (
+            "内容已被他人更改，请刷新后重试。",
+            "It was changed meanwhile; reload and try again.",
+        ),
+    ),
+    410: Wording(
+        "gone",
+        ("已不再提供", "Gone"),
+        (
+            "此内容已不再提供。",
+            "This is no longer available.",
+        ),
+    ),
+    413: Wording(
+        "body-too-large",
+        ("内容过大", "Too large"),
+        (
+            "提交的内容超过了大小限制。",
+            "What was sent is over the size limit.",
+        ),
+    ),
+    414: Wording(
+        "address-too-long",
+        ("网址过长", "Address too long"),
+        (
+            "网址过长。",
+            "The address is too long.",
+        ),
+    ),
+    415: Wording(
+        "unsupported-media-type",
+        ("不支持的内容类型", "Unsupported media type"),
+        (
+            "不支持这种内容类型，请查看接口文档。",
+            "This content type is not taken here; see the API documentation.",
+        ),
+    ),
+    422: Wording(
+        "invalid-input",
+        ("内容有误", "Invalid input"),
+        (
+            "部分内容不正确，请按提示更正后重新提交。",
+            "Some of it is not right; correct it as told and send it again.",
+        ),
+    ),
+    429: Wording(
+        "too-many-requests",
+        ("请求过于频繁", "Too many requests"),
+        (
+            "请求过于频繁，请稍后再试。",
+            "Too many requests; wait a little.",
+        ),
+    ),
+    431: Wording(
+        "headers-too-large",
+        ("请求头过大", "Headers too large"),
+        (
+            "请求头过大。",
+            "The request's headers are too large.",
+        ),
+    ),
+    500: Wording(
+        "internal-error",
+        ("系统出错了", "Something went wrong"),
+        (
+            "系统出现错误，已经记录。请稍后再试，或者凭编号联系我们。",
+            "An error happened and was recorded. Try again later, or contact us with the reference.",
+        ),
+    ),
+    503: Wording(
+        "temporarily-unavailable",
+        ("暂时无法使用", "Temporarily unavailable"),
+        (
+            "服务暂时无法使用，请稍后再试，已提交的内容不会丢失。",
+            "The service is not available at the moment; try again shortly. Nothing that was submitted is lost.",
+        ),
+    ),
+}
 
 
 def is_page() -> bool:
@@ -73,19 +197,19 @@ def problem(
 ) -> Response:
     """The answer to a request that failed, as problem document or page."""
     known = _BY_STATUS.get(status) or (_BY_STATUS[500] if status >= 500 else _BY_STATUS[400])
-    chinese = language() == "zh"
+    spoken = 0 if language() == "zh" else 1
     body: dict[str, Any] = {
-        "type": f"/problems/{slug or known[0]}",
-        "title": known[1] if chinese else known[2],
+        "type": f"/problems/{slug or known.slug}",
+        "title": known.title[spoken],
         "status": status,
-        "detail": detail or (known[3] if chinese else known[4]),
+        "detail": detail or known.detail[spoken],
         "reference": str(g.get("request_id", "")),
     }
     if errors:
         body["errors"] = list(errors)
-    g.problem = slug or known[0]
+    g.problem = slug or known.slug
     if is_page():
-        response = Response(render_template("error.html", problem=body), status, mimetype="text/html")
+        response = Response(_error_page(body), status, mimetype="text/html")
     else:
         response = Response(
             json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json; charset=utf-8"
@@ -97,12 +221,27 @@ def problem(
     return response
 
 
+def _error_page(body: dict[str, Any]) -> str:
+    try:
+        return render_template("error.html", problem=body)
+    except Exception as error:  # noqa: BLE001 - the page's frame is what failed: answer without it
+        log.error("bug", error=type(error).__qualname__, frames=_frames(error))
+        return f"<!doctype html><title>{body['title']}</title><p>{escape(body['detail'])}<p>{body['reference']}"
+
+
+def _frames(error: Exception) -> list[str]:
+    """Where it happened, without values: an exception's message may quote what somebody typed."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)][
+        -12:
+    ]
+
+
 def _said(error: Rejected) -> str:
     return error.zh if language() == "zh" else error.en
 
 
 def rejected_fields(error: Rejected) -> dict[str, str]:
-    """What a rejection says, as ``{form field: message}`` for the error summary of a page; "" where no field is named."""
+    """What a rejection says, as ``{form field: message}`` for a page's error summary; "" where no field is named."""
     return {(error.field or "").strip("/").replace("/", "."): _said(error)}
 
 
@@ -143,9 +282,7 @@ def _on_unavailable(error: Exception) -> Response:
 
 
 def _on_bug(error: Exception) -> Response:
-    # Frames without values: an exception's message may quote what somebody typed.
-    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("bug", error=type(error).__qualname__, frames=frames[-12:])
+    log.error("bug", error=type(error).__qualname__, frames=_frames(error))
     return problem(500)
 
 

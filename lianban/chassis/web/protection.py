@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_limiter import Limiter
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from webargs.flaskparser import FlaskParser
@@ -51,19 +51,13 @@ def body(*, megabytes: int = 1, types: tuple[str, ...] = JSON_TYPES) -> Callable
 
 
 def _body_of_view() -> Body:
-    view: Any = request.endpoint and _views().get(request.endpoint)
+    view: Any = request.endpoint and current_app.view_functions.get(request.endpoint)
     if hasattr(view, "view_class"):
         view = getattr(view.view_class, request.method.lower(), None)
     given: Body | None = getattr(view, "body", None)
     if given is not None:
         return given
     return Body(MEGABYTE, FORM_TYPES if g.get("is_page", False) else JSON_TYPES)
-
-
-def _views() -> dict[str, Any]:
-    from flask import current_app
-
-    return current_app.view_functions
 
 
 def _check_body() -> None:
@@ -87,7 +81,7 @@ def _check_form(csrf: CSRFProtect) -> None:
     csrf.protect()
 
 
-class Parser(FlaskParser):  # type: ignore[misc]  # webargs types its parser loosely
+class Parser(FlaskParser):
     """Reads JSON bodies, and refuses what no database column can hold, however deep it hides."""
 
     def load_json(self, req: Any, schema: Any) -> Any:
