@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.contracts.codes import YearStatus
 from lianban.contracts.oversight import CalendarChanged, CalendarDay
+from lianban.law.calendar import CalendarYear, WorkCalendar
 
 
 def keep(tx: Transaction, event: Received[CalendarChanged]) -> None:
@@ -30,13 +29,14 @@ def store_year(tx: Transaction, year: int, status: YearStatus, days: tuple[Calen
     )
 
 
-def read_years(tx: Transaction) -> dict[int, tuple[YearStatus, tuple[CalendarDay, ...]]]:
-    """Every year with its status and its days that differ from the plain week."""
+def read(tx: Transaction) -> WorkCalendar:
+    """The calendar as this service knows it now; years it does not know are provisional."""
     years: dict[int, tuple[YearStatus, list[CalendarDay]]] = {
         row["year"]: (YearStatus(row["status"]), []) for row in tx.execute("select year, status from calendar_year")
     }
-    day: date
     for row in tx.execute("select day, year, works, name from calendar_day order by day"):
-        day = row["day"]
-        years[row["year"]][1].append(CalendarDay(day, row["works"], row["name"]))
-    return {year: (status, tuple(days)) for year, (status, days) in years.items()}
+        years[row["year"]][1].append(CalendarDay(row["day"], row["works"], row["name"]))
+    calendar = WorkCalendar()
+    for year, (status, days) in years.items():
+        calendar = calendar.with_year(CalendarYear(year, status, tuple(days)))
+    return calendar

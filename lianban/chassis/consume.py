@@ -10,6 +10,7 @@ import time as clock
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import eventlet
@@ -95,8 +96,7 @@ class _QueueWorker:
                 ) as connection:
                     connection.connect()
                     channel = _Channel(connection, prefetch=settings().batch * 2)
-                    here = channel
-                    channel.consume(self.queue, lambda message, here=here: self.arrived.put((here, message)))
+                    channel.consume(self.queue, partial(self._arrive, channel))
                     readiness.up(self.part)
                     wait = 0.2
                     self._drain(channel)
@@ -109,6 +109,9 @@ class _QueueWorker:
             finally:
                 if channel is not None:
                     channel.alive = False
+
+    def _arrive(self, channel: _Channel, message: Any) -> None:
+        self.arrived.put((channel, message))
 
     def _drain(self, channel: _Channel) -> None:
         next_beat = clock.monotonic() + HEARTBEAT_SECONDS / 4
@@ -236,7 +239,10 @@ class Consume(Entrypoint):
                 eventlet.sleep(1.0)
 
 
-consume = Consume.decorator
+def consume(*, hears: tuple[str, ...], handlers: Handlers) -> Callable[[Callable[[Any, Batch], None]], Any]:
+    """Decorator of the service method that gets the batches; see :class:`Consume`."""
+    decorate: Callable[[Callable[[Any, Batch], None]], Any] = Consume.decorator(hears=hears, handlers=handlers)
+    return decorate
 
 
 def _bytes(body: Any) -> bytes:

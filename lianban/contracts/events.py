@@ -41,6 +41,7 @@ _UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = 
 E = TypeVar("E")
 
 
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True)
 def event(event_type: str) -> Callable[[type[E]], type[E]]:
     """Class decorator: makes a frozen dataclass of the class and registers it as ``lianban.<event_type>``."""
 

@@ -1,0 +1,1 @@
+"""Notification: documents, messages to people, proofs of service."""

@@ -1,0 +1,1 @@
+"""Notification's SQL and nothing else."""

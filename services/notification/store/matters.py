@@ -1,0 +1,55 @@
+"""What notification knows about a matter: its number and how its petitioner can be reached, no address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import NoticeChannel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """A matter as far as notices need it."""
+
+    id: UUID
+    number: str
+    region_name: str
+    reachable: tuple[NoticeChannel, ...]
+    received_at: datetime
+    withdrawn: bool
+
+
+def insert(tx: Transaction, matter: Matter) -> None:
+    """Keep a newly registered matter."""
+    tx.execute(
+        "insert into matter (id, number, region_name, reachable, received_at) values (%s, %s, %s, %s, %s)",
+        (matter.id, matter.number, matter.region_name, [c.value for c in matter.reachable], matter.received_at),
+    )
+
+
+def get(tx: Transaction, matter_id: UUID) -> Matter | None:
+    """The matter, None where it never was registered here (a sealed accusation, for example)."""
+    row = tx.execute(
+        "select id, number, region_name, reachable, received_at, withdrawn_at from matter where id = %s", (matter_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    return Matter(
+        id=row["id"],
+        number=row["number"],
+        region_name=row["region_name"],
+        reachable=tuple(NoticeChannel(c) for c in row["reachable"]),
+        received_at=row["received_at"],
+        withdrawn=row["withdrawn_at"] is not None,
+    )
+
+
+def withdraw(tx: Transaction, matter_id: UUID, at: datetime) -> None:
+    """Note that the petitioner withdrew the matter, and cancel what has not been handed over."""
+    tx.execute("update matter set withdrawn_at = %s where id = %s", (at, matter_id))
+    tx.execute(
+        "update notice set state = 'cancelled' where matter_id = %s and state in ('waiting', 'queued')", (matter_id,)
+    )

@@ -1,0 +1,123 @@
+"""Rows of notices; their states only move forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import NoticeChannel, NoticeKind
+
+HOLD = timedelta(minutes=2)
+"""After this time a notice that is still being handed over is taken to be abandoned by a worker that died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message to a petitioner, without address and without words."""
+
+    id: UUID
+    matter_id: UUID
+    kind: NoticeKind
+    channel: NoticeChannel
+    document_id: UUID | None
+    facts: dict[str, Any]
+    message_id: str
+    happened_at: datetime
+    state: str = "queued"
+    tries: int = 0
+
+
+_COLUMNS = "id, matter_id, kind, channel, document_id, facts, message_id, happened_at, state, tries"
+
+
+def _read(row: dict[str, Any]) -> Notice:
+    return Notice(**{**row, "kind": NoticeKind(row["kind"]), "channel": NoticeChannel(row["channel"])})
+
+
+def add(tx: Transaction, notices: Iterable[Notice]) -> None:
+    """Put notices on the list; one that is there already stays as it is."""
+    tx.executemany(
+        """
+        insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+        """,
+        [
+            (
+                n.id,
+                n.matter_id,
+                n.kind.value,
+                n.channel.value,
+                n.document_id,
+                Jsonb(n.facts),
+                n.state,
+                n.message_id,
+                n.happened_at,
+            )
+            for n in notices
+        ],
+    )
+
+
+def release(tx: Transaction, document_id: UUID, *, at: datetime) -> None:
+    """The document is issued: the notices that waited for it may go."""
+    tx.execute(
+        "update notice set state = 'queued', next_try_at = %s where document_id = %s and state = 'waiting'",
+        (at, document_id),
+    )
+
+
+def take(tx: Transaction, *, at: datetime, limit: int) -> list[Notice]:
+    """Notices whose turn has come, marked as being handed over; also those that a dead worker left behind."""
+    rows = tx.execute(
+        f"""
+        update notice set state = 'sending', tries = tries + 1, next_try_at = %s
+        where id in (
+            select id from notice where state in ('queued', 'sending') and next_try_at <= %s
+            order by next_try_at limit %s for update skip locked
+        )
+        returning {_COLUMNS}
+        """,
+        (at + HOLD, at, limit),
+    )
+    return sorted((_read(row) for row in rows), key=lambda n: n.happened_at)
+
+
+def sent(tx: Transaction, notice_id: UUID, *, at: datetime) -> bool:
+    """Mark as handed over; false where it was already."""
+    cursor = tx.execute(
+        "update notice set state = 'sent', sent_at = %s, error = null where id = %s and state = 'sending'",
+        (at, notice_id),
+    )
+    return cursor.rowcount == 1
+
+
+def served(tx: Transaction, notice_id: UUID, *, means: NoticeChannel, at: datetime) -> Notice | None:
+    """Mark service as proved, once; None where there is no such notice, it was not sent or is served already."""
+    row = tx.execute(
+        f"update notice set state = 'served', served_at = %s, means = %s"
+        f" where id = %s and state = 'sent' returning {_COLUMNS}",
+        (at, means.value, notice_id),
+    ).fetchone()
+    return _read(row) if row else None
+
+
+def failed(tx: Transaction, notice_id: UUID, *, error: str) -> bool:
+    """Mark as impossible by this channel; false where it was not being handed over."""
+    cursor = tx.execute(
+        "update notice set state = 'failed', error = %s where id = %s and state = 'sending'", (error[:500], notice_id)
+    )
+    return cursor.rowcount == 1
+
+
+def put_back(tx: Transaction, notice_id: UUID, *, error: str, until: datetime) -> None:
+    """Known not to have been handed over: try again later."""
+    tx.execute(
+        "update notice set state = 'queued', error = %s, next_try_at = %s where id = %s and state = 'sending'",
+        (error[:500], until, notice_id),
+    )
