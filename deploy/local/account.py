@@ -1,4 +1,4 @@
-"""Whom PostgreSQL, RabbitMQ and nginx run as.
+"""Whom PostgreSQL and nginx run as.
 
 PostgreSQL refuses to run as root, and nginx should not. When the stack is started by root, they run as an ordinary
 account of the system. The clone may lie in a folder that only root can enter (/root): then the processes get, of all

@@ -81,6 +81,7 @@ def rabbitmq_environment(layout: Layout) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_LOG": "-color",
         "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} +sbwt none +sbwtdcpu none +sbwtdio none",
         "RABBITMQ_CTL_ERL_ARGS": loopback,
@@ -89,17 +90,21 @@ def rabbitmq_environment(layout: Layout) -> dict[str, str]:
     }
 
 
-def write_rabbitmq(layout: Layout, account: Account, passwords: Passwords) -> None:
-    """RabbitMQ's configuration, plug-ins and cookie."""
+def write_rabbitmq(layout: Layout, passwords: Passwords) -> None:
+    """RabbitMQ's configuration, plug-ins and cookie.
+
+    It runs as whoever started the stack: Erlang asks with access(2) whether it may write, and that call overlooks
+    the power by which another account would reach a folder below root's own.
+    """
     folder = layout.rabbitmq
     values = {
         "LIANBAN_AMQP_PORT": str(layout.ports.amqp),
         "LIANBAN_BROKER_METRICS_PORT": str(layout.ports.broker_metrics),
         "LIANBAN_BROKER_PASSWORD": passwords.broker,
     }
-    account.own(folder)
-    account.own(folder / "data")
-    account.own(folder / "log")
+    for own in (folder, folder / "data", folder / "log"):
+        own.mkdir(exist_ok=True)
+        own.chmod(0o700)
     contents = {
         "rabbitmq.conf": render((TEMPLATES / "rabbitmq.conf").read_text(), values),
         "enabled_plugins": "[rabbitmq_prometheus].\n",
@@ -107,7 +112,6 @@ def write_rabbitmq(layout: Layout, account: Account, passwords: Passwords) -> No
     }
     for name, content in contents.items():
         write_private(folder / name, content.encode())
-        account.give(folder / name)
     (folder / ".erlang.cookie").chmod(0o400)
 
 
@@ -148,9 +152,8 @@ def programs(layout: Layout, account: Account, passwords: Passwords, table: list
     bare = {name: base[name] for name in ("PATH", "LANG", MARK) if name in base}
     broker = bare | rabbitmq_environment(layout)
     listed = [
-        Program("epmd", account.command(
-            [find_program("epmd"), "-address", HOST, "-port", str(layout.ports.epmd)]), broker, patience=5),
-        Program("rabbitmq", account.command([str(RABBITMQ)]), broker, patience=90),
+        Program("epmd", [find_program("epmd"), "-address", HOST, "-port", str(layout.ports.epmd)], broker, patience=5),
+        Program("rabbitmq", [str(RABBITMQ)], broker, patience=90),
         # INT is PostgreSQL's fast shutdown: sessions end, nothing committed is lost, no recovery at the next start.
         Program("postgres", account.command(
             [str(postgres_programs() / "postgres"), "-D", str(layout.postgres / "data")]), bare, "INT", 90),

@@ -52,6 +52,17 @@ def service_environment(layout: Layout, passwords: Passwords, service: str) -> d
     return given
 
 
+def departments_environment(layout: Layout, passwords: Passwords) -> dict[str, str]:
+    """The settings of the demo departments' own systems, and of who makes tenants there."""
+    return {
+        "DEPARTMENTS_DATABASE_URL": database_url(layout, DEPARTMENTS, passwords.roles[DEPARTMENTS]),
+        "DEPARTMENTS_HTTP_HOST": HOST,
+        "DEPARTMENTS_HTTP_PORT": str(layout.ports.departments),
+        "DEPARTMENTS_URL": internal_url(layout.ports.departments),
+        "DEPARTMENTS_ADMIN_KEY": passwords.departments,
+    }
+
+
 def process_environment(layout: Layout, passwords: Passwords, process: Process) -> dict[str, str]:
     """The settings of one process of the table."""
     ports = layout.ports
@@ -60,11 +71,9 @@ def process_environment(layout: Layout, passwords: Passwords, process: Process) 
         given = service_environment(layout, passwords, process.environment)
     elif process.demo:
         given["LIANBAN_SMTP_URL"] = f"smtp://{HOST}:{ports.mail}"
-        given["LIANBAN_DATABASE_URL"] = database_url(layout, DEPARTMENTS, passwords.roles[DEPARTMENTS])
-        given["LIANBAN_KEYS"] = str(layout.keys / DEPARTMENTS)
+        given |= departments_environment(layout, passwords)
     given["LIANBAN_HTTP_PORT"] = str(process.http(ports)) if process.http else ""
     given["LIANBAN_OPS_PORT"] = str(process.ops(ports)) if process.ops else ""
-    given.update({name: value(layout) for name, value in process.more.items()})
     return given
 
 

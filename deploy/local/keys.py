@@ -45,6 +45,7 @@ class Passwords:
     broker: str
     cookie: str
     session: str
+    departments: str
     roles: dict[str, str]
 
 
@@ -101,6 +102,7 @@ def _passwords(path: Path, roles: Iterable[str]) -> Passwords:
         "broker": known.get("broker") or secrets.token_hex(24),
         "cookie": known.get("cookie") or secrets.token_hex(20).upper(),
         "session": known.get("session") or secrets.token_hex(32),
+        "departments": known.get("departments") or secrets.token_hex(24),
         "roles": {**own, **{role: own.get(role) or secrets.token_hex(24) for role in roles}},
     }
     if complete != known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from deploy.local.layout import HOST, SERVICES, Layout, Ports
 
@@ -32,8 +32,6 @@ class Process:
     ops: Callable[[Ports], int] | None = None
     demo: bool = False
     """Belongs to the demo city and not to the product."""
-    more: dict[str, Callable[[Layout], str]] = field(default_factory=dict)
-    """Further variables of its environment."""
 
     def ports(self, ports: Ports) -> dict[int, str]:
         """The ports that it listens on."""

@@ -41,7 +41,7 @@ from deploy.local.environment import (
 )
 from deploy.local.keys import Passwords, make_keys
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout, Ports
-from deploy.local.processes import DEPARTMENTS, Process, needed_ports, processes, roles
+from deploy.local.processes import Process, needed_ports, processes, roles
 from deploy.local.supervision import Supervisor
 from lianban.chassis import topology
 from lianban.chassis.migrations import migrate
@@ -75,8 +75,7 @@ class Stack:
 
     def passwords(self) -> Passwords:
         """The stack's secrets, made if they are missing."""
-        names = (*SERVICES, DEPARTMENTS) if self.demo else SERVICES
-        return make_keys(self.layout.keys, names, roles(demo=self.demo))
+        return make_keys(self.layout.keys, SERVICES, roles(demo=self.demo))
 
     def env(self, name: str) -> dict[str, str]:
         """The ``LIANBAN_*`` variables of a service, or of another process of the table."""
@@ -156,7 +155,7 @@ class Stack:
         if databases.initialise(layout, account, passwords.postgres):
             self._say("数据库已初始化 a new database cluster was made")
         configuration.write_postgres(layout, account)
-        configuration.write_rabbitmq(layout, account, passwords)
+        configuration.write_rabbitmq(layout, passwords)
         configuration.write_nginx(layout, account)
         listed = configuration.programs(layout, account, passwords, self.table)
         path = configuration.write_supervisor(layout, listed)

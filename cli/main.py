@@ -1,0 +1,73 @@
+"""The command ``lianban``: the list of its commands. Each is imported only when it is called, so that help is quick
+and a service's process loads nothing before the patch of its chassis.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+import click
+
+import lianban
+
+COMMANDS: dict[str, str] = {
+    "run": "cli.stack:run",
+    "up": "cli.stack:up",
+    "down": "cli.stack:down",
+    "reset": "cli.stack:reset",
+    "status": "cli.status:status",
+    "token": "cli.token:token",
+    "demo": "cli.demo:demo",
+    "import": "cli.imports:command",
+    "outbox": "cli.events:outbox",
+    "inbox": "cli.events:inbox",
+    "quarantine": "cli.events:quarantine",
+    "poison": "cli.events:poison",
+    "verify": "cli.verify:verify",
+    "migrate": "cli.setup:migrate",
+    "topology": "cli.setup:topology",
+    "describe": "cli.setup:describe",
+    "serve": "cli.serve:serve",
+}
+"""Every command, in the order of the help, with the function that it is."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of the table."""
+        del ctx
+        return [name for name, place in COMMANDS.items() if importlib.util.find_spec(place.split(":")[0])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(lianban.__version__, prog_name="lianban")
+def command() -> None:
+    """联办 Lianban: 信访事项联合办理平台的运维命令 — the operator's command.
+
+    The stack is told by LIANBAN_HOME (state folder, default .lianban), LIANBAN_PORT (the edge, default 8080) and
+    LIANBAN_PORT_BASE (first of all other ports, default 18000).
+    """
+
+
+def main() -> None:
+    """Run the command; troubles that a person can mend are told without a trace."""
+    from deploy.local.checks import Trouble
+    from deploy.local.layout import BadSetting
+
+    try:
+        command()
+    except (Trouble, BadSetting) as trouble:
+        click.secho(f"\n✗ {trouble}", err=True, fg="red")
+        sys.exit(1)
