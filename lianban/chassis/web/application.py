@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import flask
 import flask_smorest
@@ -15,6 +15,8 @@ from lianban.chassis.settings import settings
 from lianban.chassis.web import access, languages, observation, presentation, problems, protection
 
 API_VERSION = "1"
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class ProblemError(Schema):
@@ -46,9 +48,53 @@ class _Documentation(flask_smorest.Api):
 
 
 class Api(flask_smorest.Blueprint):
-    """A group of API views: ``Api("matters", __name__, url_prefix="/api/v1/matters", description="…")``."""
+    """A group of API views: ``Api("matters", __name__, url_prefix="/api/v1/matters", description="…")``.
+
+    flask-smorest's blueprint with our parser, and with types for the decorators that services use.
+    """
 
     ARGUMENTS_PARSER = protection.Parser()
+
+    def get(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Serve GET at ``rule``."""
+        return self._route(rule, "GET", options)
+
+    def post(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Serve POST at ``rule``."""
+        return self._route(rule, "POST", options)
+
+    def put(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Serve PUT at ``rule``."""
+        return self._route(rule, "PUT", options)
+
+    def patch(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Serve PATCH at ``rule``."""
+        return self._route(rule, "PATCH", options)
+
+    def delete(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Serve DELETE at ``rule``."""
+        return self._route(rule, "DELETE", options)
+
+    def _route(self, rule: str, method: str, options: dict[str, Any]) -> Callable[[View], View]:
+        decorate: Callable[[View], View] = self.route(rule, methods=[method], **options)
+        return decorate
+
+    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Callable[[View], View]:
+        """Hand the parsed and validated input to the view; ``location`` is ``json`` unless told."""
+        decorate: Callable[[View], View] = super().arguments(schema, **options)
+        return decorate
+
+    def response(
+        self, status: int, schema: type[Schema] | Schema | None = None, **options: Any
+    ) -> Callable[[View], View]:
+        """Turn what the view returns into the answer with this status."""
+        decorate: Callable[[View], View] = super().response(status, schema, **options)
+        return decorate
+
+    def alt_response(self, status: int, **options: Any) -> Callable[[View], View]:
+        """Document another answer of the view."""
+        decorate: Callable[[View], View] = super().alt_response(status, **options)
+        return decorate
 
 
 class Pages(flask.Blueprint):

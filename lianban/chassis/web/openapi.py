@@ -40,13 +40,12 @@ def build_openapi(apps: Iterable[Flask], *, version: str, server: str | None = N
             if path in owners:
                 raise TwoOwners(f"{path} is served by {owners[path]} and {service}")
             owners[path] = service
-            merged["paths"][path] = _with_problems(item)
+            merged["paths"][path] = item
         merged["tags"].extend(document.get("tags", []))
         for kind, entries in document.get("components", {}).items():
             merged["components"].setdefault(kind, {}).update(entries)
-    error = merged["components"].get("responses", {}).get("DEFAULT_ERROR")
-    if error is not None:
-        error["content"] = {"application/problem+json": next(iter(error["content"].values()))}
+    for answer in merged["components"].get("responses", {}).values():
+        _as_problem(answer)
     return merged
 
 
@@ -72,12 +71,9 @@ def _renamed(document: dict[str, Any], service: str, taken: dict[str, Any]) -> d
     return document
 
 
-def _with_problems(item: dict[str, Any]) -> dict[str, Any]:
-    """An item whose validation answer is described as the problem document it is."""
-    for operation in item.values():
-        if not isinstance(operation, dict):
-            continue
-        for status, answer in operation.get("responses", {}).items():
-            if str(status)[0] in "45" and isinstance(answer, dict) and "content" in answer:
-                answer["content"] = {"application/problem+json": next(iter(answer["content"].values()))}
-    return item
+def _as_problem(answer: dict[str, Any]) -> None:
+    """Give an answer that holds a problem document the media type that it is sent with."""
+    content = answer.get("content", {})
+    shown = content.get("application/json", {}).get("schema", {}).get("$ref")
+    if shown == "#/components/schemas/Problem":
+        answer["content"] = {"application/problem+json": content["application/json"]}
