@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "verify": "cli.verify:verify",
     "migrate": "cli.setup:migrate",
     "topology": "cli.setup:topology",
-    "describe": "cli.setup:describe",
+    "describe": "cli.describe:describe",
     "serve": "cli.serve:serve",
 }
 """Every command, in the order of the help, with the function that it is."""

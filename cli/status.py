@@ -116,8 +116,8 @@ def _counts(url: str) -> dict[str, int | None]:
 
 def _print(found: dict[str, Any]) -> None:
     table = Table(title=f"联办 Lianban {found['url']}", title_justify="left")
-    columns = ("进程 process", "状态 state", "就绪 ready", "版本", "运行 up", "队列 queued", "毒信 poison",
-               "发件 outbox", "等待 parked", "隔离 quarantine", "运维端口 operations")  # fmt: skip
+    columns = ("进程\nprocess", "状态\nstate", "就绪\nready", "版本\nversion", "运行\nup", "队列\nqueued",
+               "毒信\npoison", "发件\noutbox", "等待\nparked", "隔离\nquarant.", "运维端口\noperations")  # fmt: skip
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if 4 <= number <= 9 else "left", no_wrap=number != 2)
     for row in found["processes"]:
@@ -129,6 +129,8 @@ def _print(found: dict[str, Any]) -> None:
             (row.get("operations") or "").removeprefix("http://"),
         )  # fmt: skip
     console = Console()
+    if not console.is_terminal:
+        console.width = 140
     console.print(table)
     console.print("每个运维端口 every operations port: /healthz /readyz /metrics", style="dim")
 

@@ -35,11 +35,10 @@ def _belongs(process: psutil.Process, home: str, layout: Layout) -> bool:
             return False
         if process.environ().get(MARK) == home:
             return True
-        # PostgreSQL and nginx write their title over their environment.
-        name = process.name()
-        if name == "postgres":
-            return process.cwd() == str(layout.postgres / "data")
-        return name == "nginx" and str(layout.nginx / "nginx.conf") in " ".join(process.cmdline())
+        # PostgreSQL and nginx write their titles over their environment, but work in folders of this stack.
+        folders = {"postgres": layout.postgres / "data", "nginx": layout.run}
+        folder = folders.get(process.name())
+        return folder is not None and process.cwd() == str(folder)
     except (psutil.Error, OSError):
         return False
 
