@@ -8,7 +8,6 @@ without English and fails when there are any.
 from __future__ import annotations
 
 import io
-import re
 import sys
 from pathlib import Path
 
@@ -21,6 +20,20 @@ ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE = Path(__file__).parent / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 FOLDERS = ("lianban", "services")
 KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+
+
+HEADER = """\
+# English for what code and templates say in Chinese. Written by `python -m lianban.chassis.web.translate extract`;
+# fill in msgstr by hand, then `compile`.
+msgid ""
+msgstr ""
+"Language: en\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+
+"""
 
 
 def gather() -> Catalog:
@@ -46,17 +59,17 @@ def load() -> Catalog:
 
 def extract() -> None:
     """Bring the catalogue up to date with code and templates; translations are kept, obsolete messages go."""
-    catalog = load() if CATALOGUE.exists() else Catalog(locale="en", project="lianban", charset="utf-8")
+    catalog = load()
     catalog.update(gather(), no_fuzzy_matching=True, update_header_comment=False)
     catalog.obsolete.clear()
+    save(catalog)
+
+
+def save(catalog: Catalog) -> None:
+    """Write the catalogue in a stable order, with a header that changes only by hand."""
     written = io.BytesIO()
-    write_po(written, catalog, sort_output=True, include_lineno=False, width=120, omit_header=False)
-    # Without the dates of extraction the file changes only when a message does.
-    text = re.sub(
-        r'^"(?:POT-Creation-Date|PO-Revision-Date): .*\n', "", written.getvalue().decode(), flags=re.MULTILINE
-    )
-    CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
-    CATALOGUE.write_text(text, encoding="utf-8")
+    write_po(written, catalog, sort_output=True, include_lineno=False, width=120, omit_header=True)
+    CATALOGUE.write_text(HEADER + written.getvalue().decode(), encoding="utf-8")
 
 
 def compile_catalogue() -> None:
