@@ -12,6 +12,9 @@ from pathlib import Path
 
 GENERAL = "general"
 RETURNS = "returns"
+SPECIFIC = frozenset({"facts", "agree", "explain", "decline"})
+"""Kinds of sentence that name what they are about."""
+
 _FILE = Path(__file__).with_name("phrases.toml")
 
 
@@ -36,11 +39,41 @@ def fraction(seed: str) -> float:
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7]) / 2**56
 
 
-def sentence(trade: str, kind: str, seed: str) -> str:
-    """One sentence of ``kind`` for a department of ``trade``; the general bank fills what a trade lacks."""
-    banks = _banks()
-    texts = banks.get(trade, {}).get(kind) or banks[GENERAL][kind]
+def sentence(trade: str, kind: str, seed: str, about: str = "") -> str:
+    """One sentence of ``kind`` for a department of ``trade``.
+
+    With ``about`` it is one that speaks of the same thing as that text. Where the trade has none, what was found and
+    what is answered to a claim is said in general; other sentences fit whatever the matter is about.
+    """
+    texts = _banks().get(trade, {}).get(kind) or ()
+    if about and texts:
+        shared = {text: len(_telling_pairs(text) & _pairs(about)) for text in texts}
+        best = max(shared.values())
+        if best:
+            texts = tuple(text for text in texts if shared[text] == best)
+        elif kind in SPECIFIC:
+            texts = ()
+    texts = texts or _banks()[GENERAL][kind]
     return texts[int(fraction(f"{kind}:{seed}") * len(texts))]
+
+
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(text[i : i + 2] for i in range(len(text) - 1))
+
+
+@cache
+def _common_pairs() -> frozenset[str]:
+    """Pairs of characters that departments of more than two trades use: they tell nothing about the subject."""
+    used: dict[str, set[str]] = {}
+    for trade, bank in _banks().items():
+        for pair in frozenset[str]().union(*(_pairs(text) for texts in bank.values() for text in texts)):
+            used.setdefault(pair, set()).add(trade)
+    return frozenset(pair for pair, by in used.items() if len(by) > 2)
+
+
+@cache
+def _telling_pairs(text: str) -> frozenset[str]:
+    return _pairs(text) - _common_pairs()
 
 
 def return_reason(code: str, seed: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +15,10 @@ from deploy.demo import phrases
 from deploy.demo.departments import autopilot, faults, reading, store
 from deploy.demo.departments.errors import Refused
 from deploy.demo.departments.records import Tenant
+from deploy.demo.departments.tenants import Tenants
 
 
-def blueprint(pool: store.Pool, changed: Callable[[], None], admin_key: str | None) -> Blueprint:
+def blueprint(pool: store.Pool, known: Tenants, admin_key: str | None) -> Blueprint:
     """The administration API; without an ``admin_key`` nobody is let in."""
     admin = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -42,7 +42,7 @@ def blueprint(pool: store.Pool, changed: Callable[[], None], admin_key: str | No
             # Setting a tenant up once more must not give the autopilot what people have taken in hand.
             if before is None or before.autopilot["mode"] != tenant.autopilot["mode"]:
                 apply_autopilot(connection, tenant.code, tenant.autopilot)
-        changed()
+        known.forget()
         return jsonify(tenant=_json(tenant)), 201 if created else 200
 
     @admin.get("/tenants")
@@ -67,7 +67,7 @@ def blueprint(pool: store.Pool, changed: Callable[[], None], admin_key: str | No
             if not store.set_autopilot(connection, code, config):
                 raise _unknown()
             apply_autopilot(connection, code, config)
-        changed()
+        known.forget()
         return jsonify(autopilot=config)
 
     @admin.put("/tenants/<code>/fault")
@@ -76,6 +76,7 @@ def blueprint(pool: store.Pool, changed: Callable[[], None], admin_key: str | No
         with pool.connection() as connection:
             if not store.set_fault(connection, code, fault):
                 raise _unknown()
+        known.forget()
         return jsonify(fault=fault)
 
     @admin.delete("/tenants/<code>/fault")
@@ -83,6 +84,7 @@ def blueprint(pool: store.Pool, changed: Callable[[], None], admin_key: str | No
         with pool.connection() as connection:
             if not store.set_fault(connection, code, None):
                 raise _unknown()
+        known.forget()
         return jsonify(fault=None)
 
     return admin

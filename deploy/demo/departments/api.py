@@ -12,6 +12,7 @@ from deploy.demo.departments import faults, reading, store, tickets
 from deploy.demo.departments.errors import Refused
 from deploy.demo.departments.faults import Fault
 from deploy.demo.departments.records import Item, NewTicket, Tenant, Ticket
+from deploy.demo.departments.tenants import Tenants
 from deploy.demo.departments.vocabulary import Kind, MessageType
 from deploy.demo.serving import RESET
 
@@ -19,19 +20,19 @@ HTML_ERROR_PAGE = """<!DOCTYPE html><html lang="zh-CN"><head><meta charset="utf-
 <body><h1>系统维护中</h1><p>科室工单系统正在升级，请稍后再试。</p></body></html>"""
 
 
-def blueprint(pool: store.Pool, changed: Callable[[], None], hang: Callable[[float], object]) -> Blueprint:
-    """The API; ``changed`` is called after commits, ``hang`` waits for a misbehaviour."""
+def blueprint(
+    pool: store.Pool, known: Tenants, changed: Callable[[], None], hang: Callable[[float], object]
+) -> Blueprint:
+    """The API; ``changed`` is called when there may be a call to make, ``hang`` waits for a misbehaviour."""
     api = Blueprint("api", __name__, url_prefix="/api")
 
     @api.before_request
     def let_in() -> Response | None:
-        key = request.headers.get("X-Api-Key", "")
-        with pool.connection() as connection:
-            tenant = store.tenant_of_key(connection, key) if key else None
-            if tenant is None:
-                raise Refused(401, "BAD_KEY", "接口密钥无效")
-            g.tenant = tenant
-            fault = _struck(connection, tenant)
+        tenant = known.of_key(request.headers.get("X-Api-Key", ""))
+        if tenant is None:
+            raise Refused(401, "BAD_KEY", "接口密钥无效")
+        g.tenant = tenant
+        fault = _struck(pool, known, tenant)
         if fault is None:
             return None
         match fault.mode:
@@ -53,7 +54,6 @@ def blueprint(pool: store.Pool, changed: Callable[[], None], hang: Callable[[flo
         new, ref = _new_ticket(_body()), _request_ref()
         with pool.connection() as connection:
             ticket, created = tickets.file(connection, g.tenant, ref, new, datetime.now(UTC))
-        changed()
         return jsonify(ticket=ticket_json(ticket)), 201 if created else 200
 
     @api.get("/tickets")
@@ -117,14 +117,18 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def _struck(connection: store.Conn, tenant: Tenant) -> faults.Misbehaviour | None:
+def _struck(pool: store.Pool, known: Tenants, tenant: Tenant) -> faults.Misbehaviour | None:
     if tenant.fault is None:
         return None
     fault = faults.read(tenant.fault)
     if not fault.strikes(request.method):
         return None
-    if fault.times is not None and not store.use_up_fault(connection, tenant.code):
-        return None
+    if fault.times is not None:
+        with pool.connection() as connection:
+            left = store.use_up_fault(connection, tenant.code)
+        known.forget()
+        if not left:
+            return None
     current_app.logger.info("misbehaving on purpose for %s: %s", tenant.code, fault.mode)
     return fault
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from deploy.demo.departments import admin, api, pages, store
 from deploy.demo.departments.errors import Refused
+from deploy.demo.departments.tenants import Tenants
 from deploy.demo.departments.workers import DATABASE_ERRORS
 
 log = logging.getLogger("departments.app")
@@ -28,13 +29,14 @@ MESSAGES = {
 def create_app(
     pool: store.Pool, changed: Callable[[], None], hang: Callable[[float], object], admin_key: str | None
 ) -> Flask:
-    """The application; ``changed`` is called after commits, ``hang`` waits for a misbehaviour."""
+    """The application; ``changed`` is called when there may be a call to make, ``hang`` waits for a misbehaviour."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 2_000_000
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.register_blueprint(api.blueprint(pool, changed, hang))
-    app.register_blueprint(admin.blueprint(pool, changed, admin_key))
-    app.register_blueprint(pages.blueprint(pool, changed))
+    known = Tenants(pool)
+    app.register_blueprint(api.blueprint(pool, known, changed, hang))
+    app.register_blueprint(admin.blueprint(pool, known, admin_key))
+    app.register_blueprint(pages.blueprint(pool, known, changed))
 
     @app.get("/healthz")
     def healthz() -> Response:

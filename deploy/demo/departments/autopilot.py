@@ -16,7 +16,7 @@ from typing import Any
 from deploy.demo import phrases
 from deploy.demo.departments import reading
 from deploy.demo.departments.errors import Refused
-from deploy.demo.departments.records import ItemResult, Tenant, Ticket
+from deploy.demo.departments.records import Item, ItemResult, Tenant, Ticket
 from deploy.demo.departments.vocabulary import Kind, Result, ReturnCode, Status
 
 
@@ -120,7 +120,7 @@ def _rule(entry: object, low: float, high: float) -> Rule:
 def next_move(tenant: Tenant, autopilot: Autopilot, ticket: Ticket) -> Ticket:
     """The ticket after the department's next move: returned, taken, worked on, or ended."""
     rule = autopilot.rule_for(ticket)
-    say = _Voice(tenant.trade, ticket.no)
+    say = _Voice(tenant.trade, ticket.no, f"{ticket.subject}\n{ticket.body}")
     if ticket.status is Status.NEW and rule is not None and rule.action is Action.RETURN:
         remark = rule.remark or phrases.return_reason(rule.code, ticket.no)
         return replace(
@@ -131,11 +131,11 @@ def next_move(tenant: Tenant, autopilot: Autopilot, ticket: Ticket) -> Ticket:
             suggest_dept=rule.suggest or None,
         )
     if ticket.status is Status.NEW:
-        return replace(ticket, status=Status.TAKEN, remark=say("taken"))
+        return replace(ticket, status=Status.TAKEN, remark=phrases.sentence(tenant.trade, "taken", ticket.no))
     if ticket.status is Status.TAKEN:
         return replace(ticket, status=Status.WORKING, remark=say("working"))
     forced = rule.result if rule is not None and rule.action is Action.RESULT else None
-    results = tuple(_result(tenant.trade, ticket.no, item.key, forced) for item in ticket.items)
+    results = tuple(_result(tenant.trade, ticket.no, item, forced) for item in ticket.items)
     return replace(ticket, status=ticket.kind.end, remark=_conclusion(say, ticket.kind), results=results)
 
 
@@ -143,21 +143,22 @@ def next_move(tenant: Tenant, autopilot: Autopilot, ticket: Ticket) -> Ticket:
 class _Voice:
     trade: str
     seed: str
+    about: str
 
     def __call__(self, kind: str) -> str:
-        return phrases.sentence(self.trade, kind, self.seed)
+        return phrases.sentence(self.trade, kind, self.seed, self.about)
 
 
 def _conclusion(say: _Voice, kind: Kind) -> str:
     if kind is Kind.ASSIST:
         return say("advice")
-    return f"{say('facts')}{say('remedy')}依据：{say('basis')}。"
+    return f"{say('facts')}{say('remedy')}依据：{phrases.sentence(say.trade, 'basis', say.seed)}。"
 
 
-def _result(trade: str, no: str, key: str, forced: Result | None) -> ItemResult:
-    share = phrases.fraction(f"{no}:{key}:result")
+def _result(trade: str, no: str, item: Item, forced: Result | None) -> ItemResult:
+    share = phrases.fraction(f"{no}:{item.key}:result")
     result = forced or (Result.AGREE if share < 0.65 else Result.EXPLAIN if share < 0.92 else Result.DECLINE)
-    return ItemResult(key, result, phrases.sentence(trade, result.value.lower(), f"{no}:{key}"))
+    return ItemResult(item.key, result, phrases.sentence(trade, result.value.lower(), f"{no}:{item.key}", item.text))
 
 
 def to_json(autopilot: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from deploy.demo import phrases
 from deploy.demo.departments import admin, autopilot, reading, store, tickets
 from deploy.demo.departments.errors import Refused
 from deploy.demo.departments.records import ItemResult, Tenant, Ticket
+from deploy.demo.departments.tenants import Tenants
 from deploy.demo.departments.vocabulary import Result, ReturnCode, Status
 
 PREFIX = "/demo/departments"
@@ -21,8 +22,8 @@ ACTOR = "经办员"
 DONE = {"take": "已签收", "return": "已退单", "note": "进展已登记", "end": "办理结果已提交", "autopilot": "设置已保存"}
 
 
-def blueprint(pool: store.Pool, changed: Callable[[], None]) -> Blueprint:
-    """The pages; ``changed`` is called after commits."""
+def blueprint(pool: store.Pool, known: Tenants, changed: Callable[[], None]) -> Blueprint:
+    """The pages; ``changed`` is called when there may be a call to make."""
     pages = Blueprint("pages", __name__, url_prefix=PREFIX, template_folder="templates", static_folder="static")
 
     @pages.app_template_filter("clock")
@@ -90,7 +91,7 @@ def blueprint(pool: store.Pool, changed: Callable[[], None]) -> Blueprint:
                 admin.apply_autopilot(connection, code, config)
         except Refused as refused:
             return _desk(code, refused.message), refused.status
-        changed()
+        known.forget()
         return redirect(url_for("pages.desk", code=code, done="autopilot"), 303)
 
     @pages.get("/<code>/tickets/<no>")

@@ -152,10 +152,13 @@ def _ticket(row: DictRow) -> Ticket:
     return Ticket(**columns)
 
 
-def add_ticket(connection: Conn, tenant_code: str, request_ref: str, new: NewTicket, at: datetime) -> Ticket | None:
-    """File a ticket; None when the caller filed one with this reference before."""
+def add_ticket(
+    connection: Conn, tenant_code: str, request_ref: str, new: NewTicket, actor: str, remark: str, at: datetime
+) -> Ticket | None:
+    """File a ticket with the first line of its history; None when the caller filed one with this reference before."""
     row = connection.execute(
         f"""
+        WITH filed AS (
         INSERT INTO ticket (tenant, no, request_ref, external_ref, source_no, subject, body, kind, items, reporter,
                             deadline, no_return, status, created_at, updated_at)
         VALUES (%(tenant)s, 'GD' || to_char(%(at)s AT TIME ZONE 'Asia/Shanghai', 'YYYYMMDD')
@@ -163,9 +166,16 @@ def add_ticket(connection: Conn, tenant_code: str, request_ref: str, new: NewTic
                 %(request_ref)s, %(external_ref)s, %(source_no)s, %(subject)s, %(body)s, %(kind)s, %(items)s,
                 %(reporter)s, %(deadline)s, %(no_return)s, 'NEW', %(at)s, %(at)s)
         ON CONFLICT ON CONSTRAINT one_ticket_per_request DO NOTHING
-        RETURNING {_TICKET}
+        RETURNING *
+        ), noted AS (
+        INSERT INTO step (ticket_id, actor, status, remark, happened_at)
+        SELECT id, %(actor)s, status, %(remark)s, created_at FROM filed
+        )
+        SELECT {_TICKET} FROM filed
         """,
         {
+            "actor": actor,
+            "remark": remark,
             "tenant": tenant_code,
             "request_ref": request_ref,
             "external_ref": new.external_ref,
@@ -393,12 +403,6 @@ def take_turn(connection: Conn, ticket_id: int, at: datetime) -> bool:
 def postpone_turn(connection: Conn, ticket_id: int, due_at: datetime) -> None:
     """Look at a ticket later, where it still has a turn."""
     connection.execute("UPDATE autopilot_turn SET due_at = %s WHERE ticket_id = %s", (due_at, ticket_id))
-
-
-def next_turn(connection: Conn) -> datetime | None:
-    """When the autopilot's next turn is due."""
-    row = connection.execute("SELECT min(due_at) AS due_at FROM autopilot_turn").fetchone()
-    return row["due_at"] if row else None
 
 
 # Webhooks

@@ -31,13 +31,12 @@ class Change:
 
 def file(connection: store.Conn, tenant: Tenant, request_ref: str, new: NewTicket, at: datetime) -> tuple[Ticket, bool]:
     """File a ticket; with the same reference again it is the first one, and the second value is False."""
-    ticket = store.add_ticket(connection, tenant.code, request_ref, new, at)
+    ticket = store.add_ticket(connection, tenant.code, request_ref, new, CALLER, "来单登记", at)
     if ticket is None:
         first = store.ticket_of_request(connection, tenant.code, request_ref)
         if first is None:
             raise LookupError(request_ref)
         return first, False
-    store.add_step(connection, ticket.id, CALLER, Status.NEW, "来单登记", at)
     _plan(connection, tenant, ticket, at)
     return ticket, True
 

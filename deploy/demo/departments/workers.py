@@ -18,6 +18,7 @@ from deploy.demo.departments.vocabulary import Status
 
 log = logging.getLogger("departments.workers")
 
+PILOT_SECONDS = 0.25
 CALL_SECONDS = 10.0
 LEASE_SECONDS = 3 * CALL_SECONDS
 DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
@@ -80,8 +81,7 @@ class Workers:
             thread.join(CALL_SECONDS + 1)
 
     def ring(self) -> None:
-        """Something was committed that may be due."""
-        self._pilot_bell.ring()
+        """A call to a tenant's address was queued."""
         self._call_bell.ring()
 
     def _run(self, work: Callable[[], float], bell: Bell) -> None:
@@ -105,7 +105,7 @@ class Workers:
                 bell.wait(wait)
 
     def pilot(self) -> float:
-        """Make the moves that are due; returns how many seconds there are to the next one."""
+        """Make the moves that are due; returns how many seconds to wait before looking again."""
         now = datetime.now(UTC)
         with self._pool.connection() as connection:
             due = store.due_turns(connection, now, 50)
@@ -113,11 +113,7 @@ class Workers:
             if self._stopping.is_set():
                 break
             self._move(ticket_id, now)
-        with self._pool.connection() as connection:
-            following = store.next_turn(connection)
-        if following is None:
-            return 5.0
-        return min(max((following - datetime.now(UTC)).total_seconds(), 0.0), 5.0)
+        return 0.0 if due else PILOT_SECONDS
 
     def _move(self, ticket_id: int, now: datetime) -> None:
         try:
