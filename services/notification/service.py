@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lianban.chassis import calendar
+from lianban.chassis.inbox import Handlers
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from lianban.contracts.intake import MatterOpened, MatterRegistered, MatterWithdrawn
@@ -11,7 +12,7 @@ from lianban.contracts.routing import CaseAccepted, CaseClosed, CaseDecided, Cas
 from services.notification.app import composing, sending, serving, telling
 from services.notification.web import create_app
 
-HANDLERS = {
+HANDLERS: Handlers = {
     MatterRegistered: telling.registered,
     MatterWithdrawn: telling.withdrawn,
     MatterOpened: serving.opened,

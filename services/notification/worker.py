@@ -57,7 +57,10 @@ class Press:
     def print(self, content: dict[str, Any]) -> bytes:
         """The document as PDF."""
         inputs = {"content": json.dumps(content, ensure_ascii=False)}
-        return bytes(self._compiler.compile(format="pdf", sys_inputs=inputs))
+        pdf = self._compiler.compile(format="pdf", sys_inputs=inputs)
+        if not isinstance(pdf, bytes):
+            raise ValueError("the template did not give one PDF")
+        return pdf
 
 
 def run_due(press: Press) -> int:
