@@ -16,7 +16,7 @@ from lianban.chassis.time import now
 from lianban.contracts.codes import AgencyRole, DecidedBy, TransferKind
 from lianban.contracts.refs import AgencyRef
 from services.routing.app.cases import keep
-from services.routing.app.deciders import may_decide
+from services.routing.app.deciders import deciders_of
 from services.routing.app.policy import policy
 from services.routing.app.refusals import rejected, rejection
 from services.routing.app.reopening import reopen_round
@@ -98,23 +98,25 @@ def designate(
     case_id: UUID,
     agency_code: str,
     *,
-    decided_by: str,
+    decided_by: str | None,
     kind: TransferKind,
     officer: Officer,
     expected_version: int | None,
     reason: str | None = None,
 ) -> Case:
-    """Record who must accept, as the common superior or the coordinating petition office decided (条例 §24)."""
+    """Record who must accept, as the common superior or the coordinating petition office decided (条例 §24).
+
+    Without ``decided_by`` the first of those who may decide is recorded.
+    """
     at = now()
 
     def decide(tx: Transaction, case: Case) -> None:
         agency = _agency(tx, agency_code, None)
-        decider = registers.agency(tx, decided_by)
+        able = deciders_of(tx, case)
+        decider = next((ref for ref in able if decided_by in {None, ref.code}), None)
         if decider is None:
-            raise rejected("unknown-agency", field="decided_by", code=decided_by)
-        if not may_decide(tx, case, decider):
             raise rejected("wrong-decider", field="decided_by")
-        case.designate(agency, decided_by=decider.ref, kind=kind, at=at, new_id=uuid4)
+        case.designate(agency, decided_by=decider, kind=kind, at=at, new_id=uuid4)
 
     return _decide(case_id, decide, officer=officer, expected_version=expected_version, reason=reason)
 

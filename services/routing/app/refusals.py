@@ -7,6 +7,7 @@ from services.routing.domain.case import NotApplicable
 
 TEXTS: dict[str, tuple[str, str, int]] = {
     "unknown-case": ("没有这件信访事项，或者不在您的辖区内。", "There is no such matter, or it is outside your territory.", 404),
+    "search-too-short": ("请输入至少两个相连的字或者完整的编号。", "Type at least two characters, or a whole number.", 422),
     "unknown-assignment": ("该事项没有这条派件记录。", "The matter has no such assignment.", 404),
     "case-not-open": ("该事项已作出处理意见或者已结束，不能再派件。", "The matter is decided or ended and can no longer be routed.", 409),
     "assignment-ended": ("该派件已经结束。", "The assignment has ended.", 409),

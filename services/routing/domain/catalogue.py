@@ -1,7 +1,6 @@
 """From the responsibility catalogue to bodies: which agency has a function for a place.
 
-属地管理、分级负责，谁主管、谁负责 (条例 §5(三)): the body nearest to the place that has the function, unless the
-catalogue names a level.
+属地管理、分级负责，谁主管、谁负责 (条例 §5(三)).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from lianban.contracts.codes import AgencyLevel
 from services.routing.domain import places
 from services.routing.domain.register import Agency, Part
 
-_NEAREST = (AgencyLevel.VILLAGE, AgencyLevel.TOWNSHIP, AgencyLevel.COUNTY, AgencyLevel.CITY)
+_UPWARDS = (AgencyLevel.VILLAGE, AgencyLevel.TOWNSHIP, AgencyLevel.COUNTY, AgencyLevel.CITY)
 
 
 def in_force(agency: Agency, agencies: Mapping[str, Agency]) -> Agency | None:
@@ -29,7 +28,10 @@ def in_force(agency: Agency, agencies: Mapping[str, Agency]) -> Agency | None:
 def responsible(
     part: Part, place: str, agencies: Mapping[str, Agency], *, excluded: Collection[str] = ()
 ) -> Agency | None:
-    """The body that has the part's function for ``place``; ``None`` where nobody has it."""
+    """The body that has the part's function for ``place``; ``None`` where nobody has it.
+
+    Where there is none at the wanted level it is sought upwards, then downwards; without a level, from the place up.
+    """
     chain = places.chain(place)
     found: dict[AgencyLevel, Agency] = {}
     for agency in sorted(agencies.values(), key=lambda a: a.code):
@@ -39,6 +41,6 @@ def responsible(
         if current is None or current.code in excluded:
             continue
         found.setdefault(agency.level, current)
-    if part.level is not None and part.level in found:
-        return found[part.level]
-    return next((found[level] for level in _NEAREST if level in found), None)
+    wanted = _UPWARDS.index(part.level) if part.level is not None else 0
+    order = (*_UPWARDS[wanted:], *reversed(_UPWARDS[:wanted]))
+    return next((found[level] for level in order if level in found), None)

@@ -56,7 +56,10 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Who takes part in a type of matter: the body with ``function`` nearest to the place, or at ``level``."""
+    """Who takes part in a type of matter: the body with ``function``, at ``level`` if there is one.
+
+    A co-handler without a level is sought at the lead's level, a lead without one from the place upwards.
+    """
 
     function: str
     level: AgencyLevel | None = None
@@ -81,6 +84,7 @@ class MatterType:
     item: str
     field: str
     name: str
+    name_en: str = ""
     lead: Part
     co_handlers: tuple[Part, ...] = ()
     keywords: tuple[str, ...] = ()

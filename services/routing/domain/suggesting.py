@@ -134,7 +134,8 @@ def suggest(
         if lead is None:
             lead = first
             for part in item.co_handlers:
-                partner = candidate(part, AgencyRole.CO_HANDLER, found)
+                joined = Part(part.function, part.level or item.lead.level)
+                partner = candidate(joined, AgencyRole.CO_HANDLER, found)
                 if partner is not None and partner.agency.code != lead.agency.code:
                     co_handlers.setdefault(partner.agency.code, partner)
             continue
@@ -166,7 +167,7 @@ def _reasons(
         Reason(
             SuggestionGround.CATALOGUE,
             f"权责清单“{item.name}”：由{agency.name}{does[0]}",
-            f"Responsibility catalogue, “{item.name}”: {agency.name} {does[1]} it",
+            f"Responsibility catalogue, “{item.name_en or item.name}”: {agency.name} {does[1]} it",
             item=item.item,
             article=f"《{basis.title}》{basis.article}" if basis else None,
         ),
@@ -184,7 +185,7 @@ def _reasons(
             Reason(
                 SuggestionGround.TEXT,
                 f"文本与“{item.name}”相符（{percent}%），出现：{words}",
-                f"The text fits “{item.name}” ({percent}%) and mentions: {words}",
+                f"The text fits “{item.name_en or item.name}” ({percent}%) and mentions: {words}",
             )
         )
     else:
@@ -192,7 +193,7 @@ def _reasons(
             Reason(
                 SuggestionGround.TEXT,
                 f"文本与“{item.name}”相符（{percent}%）",
-                f"The text fits “{item.name}” ({percent}%)",
+                f"The text fits “{item.name_en or item.name}” ({percent}%)",
             )
         )
     return tuple(reasons)

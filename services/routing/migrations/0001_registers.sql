@@ -69,6 +69,7 @@ create table matter_type (
     item text not null,
     field text not null,
     name text not null,
+    name_en text not null,
     lead jsonb not null,
     co_handlers jsonb not null default '[]',
     keywords text[] not null default '{}',

@@ -131,6 +131,7 @@ def _matter_type(row: dict[str, Any]) -> MatterType:
         item=row["item"],
         field=row["field"],
         name=row["name"],
+        name_en=row["name_en"],
         lead=_read_part(row["lead"]),
         co_handlers=tuple(_read_part(part) for part in row["co_handlers"]),
         keywords=tuple(row["keywords"]),
@@ -148,14 +149,14 @@ def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
     """Add an item of the catalogue or change it; its revision rises only when something changed."""
     tx.execute(
         """
-        insert into matter_type as old (code, item, field, name, lead, co_handlers, keywords, examples, basis, revision, registered_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, nextval('matter_type_revision'), %s)
+        insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis, revision, registered_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, nextval('matter_type_revision'), %s)
         on conflict (code) do update set
-            item = excluded.item, field = excluded.field, name = excluded.name, lead = excluded.lead,
+            item = excluded.item, field = excluded.field, name = excluded.name, name_en = excluded.name_en, lead = excluded.lead,
             co_handlers = excluded.co_handlers, keywords = excluded.keywords, examples = excluded.examples,
             basis = excluded.basis, revision = excluded.revision
-        where (old.item, old.field, old.name, old.lead, old.co_handlers, old.keywords, old.examples, old.basis)
-           is distinct from (excluded.item, excluded.field, excluded.name, excluded.lead, excluded.co_handlers,
+        where (old.item, old.field, old.name, old.name_en, old.lead, old.co_handlers, old.keywords, old.examples, old.basis)
+           is distinct from (excluded.item, excluded.field, excluded.name, excluded.name_en, excluded.lead, excluded.co_handlers,
                              excluded.keywords, excluded.examples, excluded.basis)
         """,
         (
@@ -163,6 +164,7 @@ def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
             item.item,
             item.field,
             item.name,
+            item.name_en,
             Jsonb(_part(item.lead)),
             Jsonb([_part(part) for part in item.co_handlers]),
             list(item.keywords),

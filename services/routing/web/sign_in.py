@@ -1,0 +1,236 @@
+"""Signing in and out, and the page about one's own account.
+
+The refresh cookie goes only to ``/sign-in…``; every other service sees no more than the access token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response, flash, make_response, redirect, render_template, request
+from marshmallow import Schema, fields, validate
+
+from lianban.chassis.errors import Rejected
+from lianban.chassis.offload import offload
+from lianban.chassis.runtime import database
+from lianban.chassis.settings import settings
+from lianban.chassis.time import now
+from lianban.chassis.web import (
+    Pages,
+    _,
+    clear_access_cookie,
+    limiter,
+    log_access,
+    principal,
+    public,
+    read_form,
+    rejected_fields,
+    require,
+    safe_next,
+    set_access_cookie,
+)
+from lianban.contracts.codes import StaffRole
+from services.routing.app import accounts
+from services.routing.store import registers
+from services.routing.store import staff as store
+
+sign_in_pages = Pages("sign_in", __name__)
+
+REFRESH_COOKIE = "lianban_refresh"
+_HOMES = (
+    (StaffRole.OFFICER, "/routing/"),
+    (StaffRole.CLERK, "/intake/"),
+    (StaffRole.AGENCY, "/desk/"),
+    (StaffRole.SUPERVISOR, "/oversight/"),
+    (StaffRole.AUDITOR, "/oversight/"),
+)
+
+
+class SignInForm(Schema):
+    """User name and password."""
+
+    username = fields.String(required=True, validate=validate.Length(1, 100))
+    password = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+class PasswordForm(Schema):
+    """A new password."""
+
+    old = fields.String(required=True, validate=validate.Length(1, 200))
+    new = fields.String(required=True, validate=validate.Length(1, 200))
+    again = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+@sign_in_pages.get("/sign-in")
+@public
+def show_sign_in() -> Any:
+    """The sign-in page; who is signed in already goes on."""
+    target = safe_next(request.args.get("next"), "")
+    if principal().signed_in:
+        return redirect(target or _home(), 302)
+    if request.cookies.get(REFRESH_COOKIE):
+        renewed = _renew(target)
+        if renewed is not None:
+            return renewed
+    return render_template("routing/sign_in.html", next=target)
+
+
+@sign_in_pages.post("/sign-in")
+@public
+@limiter.limit("20 per minute")
+def sign_in() -> Any:
+    """Check the password and begin a session."""
+    target = safe_next(request.form.get("next"), "")
+    values, errors = read_form(SignInForm())
+    status = 422
+    if not errors:
+        at = now()
+        try:
+            signed = accounts.sign_in(values["username"], values["password"], at=at, compare=_in_thread)
+        except Rejected as refused:
+            errors, status = rejected_fields(refused), refused.status
+            _record("sign-in", outcome="refused")
+        else:
+            home = next((path for role, path in _HOMES if role in signed.principal.roles), "/account")
+            response = make_response(redirect(target or home, 303))
+            _give(response, signed)
+            _record("sign-in", actor=signed.principal.subject)
+            return response
+    shown = {"username": request.form.get("username", "")[:100]}
+    return render_template("routing/sign_in.html", next=target, values=shown, errors=errors), status
+
+
+@sign_in_pages.get("/sign-in/refresh")
+@public
+def refresh() -> Any:
+    """A new access token for a session that goes on, then back to where the person was."""
+    target = safe_next(request.args.get("next"), "/")
+    renewed = _renew(target)
+    if renewed is not None:
+        return renewed
+    response = make_response(redirect(f"/sign-in?next={target}", 302))
+    _forget(response)
+    return response
+
+
+@sign_in_pages.get("/sign-out")
+@public
+def show_sign_out() -> Any:
+    """Ask before signing out: a link alone changes nothing."""
+    return render_template("routing/sign_out.html")
+
+
+@sign_in_pages.post("/sign-in/end")
+@public
+def sign_out() -> Any:
+    """End the session of this browser."""
+    accounts.sign_out(request.cookies.get(REFRESH_COOKIE), at=now())
+    flash(_("您已退出登录。"), "good")
+    response = make_response(redirect("/sign-in", 303))
+    _forget(response)
+    return response
+
+
+@sign_in_pages.get("/account")
+@require(kinds={"staff"})
+def account() -> Any:
+    """Who I am to the system."""
+    return _account_page({})
+
+
+@sign_in_pages.post("/account")
+@require(kinds={"staff"})
+@limiter.limit("10 per minute")
+def change_password() -> Any:
+    """Set a new password; every session ends."""
+    values, errors = read_form(PasswordForm())
+    if not errors and values["new"] != values["again"]:
+        errors = {"again": _("两次输入的新密码不一致。")}
+    if not errors:
+        try:
+            accounts.change_password(
+                UUID(principal().subject), values["old"], values["new"], at=now(), compare=_in_thread
+            )
+        except Rejected as refused:
+            errors = rejected_fields(refused)
+            if "password" in errors:
+                errors["new"] = errors.pop("password")
+        else:
+            _record("password-changed", actor=principal().subject)
+            flash(_("密码已修改，请重新登录。"), "good")
+            response = make_response(redirect("/sign-in", 303))
+            _forget(response)
+            return response
+    return _account_page(errors), 422
+
+
+@sign_in_pages.post("/account/sessions/end")
+@require(kinds={"staff"})
+def end_sessions() -> Any:
+    """Sign out of every browser."""
+    accounts.sign_out_everywhere(UUID(principal().subject), at=now())
+    flash(_("您已在所有设备上退出登录。"), "good")
+    response = make_response(redirect("/sign-in", 303))
+    _forget(response)
+    return response
+
+
+def _account_page(errors: dict[str, str]) -> str:
+    who = principal()
+    with database().transaction() as tx:
+        agency = registers.agency(tx, who.agency) if who.agency else None
+        region = registers.region(tx, who.territory) if who.territory else None
+        sessions = store.open_sessions(tx, UUID(who.subject), at=now())
+    return render_template(
+        "routing/account.html", who=who, agency=agency, region=region, sessions=sessions, values={}, errors=errors
+    )
+
+
+def _home() -> str:
+    return next((path for role, path in _HOMES if principal().has(role)), "/account")
+
+
+def _renew(target: str) -> Response | None:
+    signed = accounts.refresh(request.cookies.get(REFRESH_COOKIE, ""), at=now())
+    if signed is None:
+        return None
+    home = next((path for role, path in _HOMES if role in signed.principal.roles), "/account")
+    response = make_response(redirect(target or home, 302))
+    _give(response, signed)
+    return response
+
+
+def _give(response: Response, signed: accounts.SignedIn) -> None:
+    set_access_cookie(response, signed.access, expires=signed.access_expires)
+    if signed.refresh is not None:
+        _set_refresh(response, signed.refresh, signed.refresh_expires)
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _set_refresh(response: Response, token: str, expires: datetime) -> None:
+    response.set_cookie(
+        REFRESH_COOKIE,
+        token,
+        expires=expires,
+        httponly=True,
+        samesite="Lax",
+        secure=settings().public_url.startswith("https:"),
+        path="/sign-in",
+    )
+
+
+def _forget(response: Response) -> None:
+    clear_access_cookie(response)
+    response.delete_cookie(REFRESH_COOKIE, path="/sign-in", httponly=True, samesite="Lax")
+
+
+def _in_thread(check: Callable[[], bool]) -> bool:
+    return offload(check)
+
+
+def _record(action: str, *, outcome: str = "allowed", actor: str | None = None) -> None:
+    with database().transaction() as tx:
+        log_access(tx, action, outcome=outcome, purpose=f"staff:{actor}" if actor else None)
