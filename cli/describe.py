@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 from pathlib import Path
 
@@ -19,6 +18,7 @@ def describe(folder: Path | None) -> None:
     import lianban.chassis.patch
     from cli.target import as_service
     from deploy.local.layout import SERVICES, layout_from_environment
+    from deploy.local.processes import processes
     from lianban.chassis.topology import HEARS
     from lianban.chassis.web import build_openapi
     from lianban.contracts import asyncapi
@@ -26,8 +26,8 @@ def describe(folder: Path | None) -> None:
     target = folder or layout_from_environment().documents
     target.mkdir(parents=True, exist_ok=True)
     with as_service("intake"):
-        present = [name for name in SERVICES if importlib.util.find_spec(f"services.{name}.web")]
-        apps = [importlib.import_module(f"services.{name}.web").create_app() for name in present]
+        services = [process.name for process in processes(demo=False) if process.name in SERVICES]
+        apps = [importlib.import_module(f"services.{name}.web").create_app() for name in services]
         documents = {
             "openapi.json": build_openapi(apps, version=lianban.__version__),
             "asyncapi.json": asyncapi.build(HEARS, lianban.__version__),

@@ -100,6 +100,7 @@ def _start(here: Stack, owner: dict[str, Any]) -> None:
     _after_start(here, "describe", quiet=True)
     if here.demo and importlib.util.find_spec("cli.demo"):
         _after_start(here, "demo", "seed")
+        here.wait_until_ready(with_data=True)
     click.secho(f"\n✓ 就绪 ready in {time.monotonic() - began:.0f} s", fg="green")
     click.echo(addresses(here))
 

@@ -32,6 +32,8 @@ class Process:
     ops: Callable[[Ports], int] | None = None
     demo: bool = False
     """Belongs to the demo city and not to the product."""
+    needs_data: bool = False
+    """Ready only when the installation has a register and a catalogue: a start does not wait for it."""
 
     def ports(self, ports: Ports) -> dict[int, str]:
         """The ports that it listens on."""
@@ -53,7 +55,7 @@ def _service(name: str, label: str) -> Process:
 TABLE: tuple[Process, ...] = (
     Process(
         "suggest", "text model 文本模型", ("-m", "services.routing.suggest"), "services.routing.suggest", "routing",
-        http=lambda ports: ports.suggest, ops=lambda ports: ports.suggest_ops,
+        http=lambda ports: ports.suggest, ops=lambda ports: ports.suggest_ops, needs_data=True,
     ),
     _service("routing", "routing 分办"),
     _service("intake", "intake 登记"),

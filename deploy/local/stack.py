@@ -196,10 +196,13 @@ class Stack:
             self.supervisor.begin(process.name)
         self.wait_until_ready()
 
-    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until every process says that it is ready; raises :class:`Trouble` with what one of them said last."""
+    def wait_until_ready(self, seconds: float = READY_SECONDS, *, with_data: bool = False) -> None:
+        """Wait until every process says that it is ready; raises :class:`Trouble` with what one of them said last.
+
+        ``with_data``: also those that are ready only when there is a register and a catalogue.
+        """
         deadline, told = time.monotonic() + seconds, time.monotonic()
-        waiting = {process.name: process for process in self.table}
+        waiting = {process.name: process for process in self.table if with_data or not process.needs_data}
         while True:
             reasons = {name: self.unready(process) for name, process in waiting.items()}
             waiting = {name: waiting[name] for name, reason in reasons.items() if reason}
@@ -330,6 +333,15 @@ def broker_answers(port: int) -> bool:
         return False
 
 
+def _why(body: bytes) -> str:
+    """The parts that are not ready, as ``/readyz`` names them."""
+    try:
+        parts = json.loads(body)["parts"].items()
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return body[:200].decode(errors="replace").strip()
+    return ", ".join(f"{part}: {why}" for part, why in parts if why not in ("ok", None))
+
+
 def unready(url: str) -> str:
     """What a readiness address says when it is not ready; empty when it is."""
     try:
@@ -337,6 +349,6 @@ def unready(url: str) -> str:
             answer.read()
         return ""
     except urllib.error.HTTPError as error:
-        return error.read(300).decode(errors="replace").strip() or f"HTTP {error.code}"
+        return _why(error.read(2000)) or f"HTTP {error.code}"
     except OSError:
         return "does not answer yet"
