@@ -188,7 +188,7 @@ def after_question(answer: LookUp) -> Outcome:
 _FOLLOWS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset({DeliveryState.SENDING, DeliveryState.PARKED}),
     DeliveryState.SENDING: frozenset(set(DeliveryState) - {DeliveryState.SENDING}),
-    DeliveryState.UNKNOWN: frozenset({DeliveryState.SENDING, DeliveryState.DELIVERED}),
+    DeliveryState.UNKNOWN: frozenset({DeliveryState.SENDING, DeliveryState.DELIVERED, DeliveryState.PENDING}),
     DeliveryState.REJECTED: frozenset({DeliveryState.PENDING, DeliveryState.DELIVERED}),
     DeliveryState.PARKED: frozenset({DeliveryState.PENDING, DeliveryState.UNKNOWN, DeliveryState.DELIVERED}),
     DeliveryState.DELIVERED: frozenset(),
@@ -196,5 +196,8 @@ _FOLLOWS: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 
 def follows(now: DeliveryState, then: DeliveryState) -> bool:
-    """Whether a delivery may go from ``now`` to ``then``; what is delivered stays delivered."""
+    """Whether a delivery may go from ``now`` to ``then``; what is delivered stays delivered.
+
+    From ``unknown``, ``rejected`` and ``parked`` back to ``pending`` leads only a person's decision.
+    """
     return then in _FOLLOWS[now]

@@ -69,9 +69,8 @@ def link(previous: bytes, entry: Entry) -> bytes:
 
 def first_break(chain: Iterable[tuple[Entry, bytes, bytes]]) -> str | None:
     """What is wrong with a chain of (entry, previous hash, hash) in order; ``None``: nothing."""
-    previous, position = GENESIS, 0
-    for entry, told_previous, told in chain:
-        position += 1
+    previous = GENESIS
+    for position, (entry, told_previous, told) in enumerate(chain, start=1):
         if entry.position != position:
             return f"{entry.agency}: entry {position} is missing, {entry.position} stands in its place"
         if told_previous != previous:

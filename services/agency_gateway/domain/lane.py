@@ -1,13 +1,13 @@
 """A lane's circuit breaker, as pure functions: a dead department is asked rarely, and by one message at a time.
 
-    closed ──failures──> open ──cool-down over, one probe──> half_open ──success──> closed
-                           ^                                     │
-                           └──────────────failure────────────────┘
+closed ──failures──> open ──cool-down over, one probe──> half_open ──success──> closed
+                       ^                                     │
+                       └──────────────failure────────────────┘
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -64,7 +64,7 @@ class BreakerPolicy:
     """Opens after ``failures`` in a row; the cool-down grows from ``cool_down.first`` to ``cool_down.longest``."""
 
     failures: int = 5
-    cool_down: BackOff = BackOff(first=5.0, longest=120.0)
+    cool_down: BackOff = field(default_factory=lambda: BackOff(first=5.0, longest=120.0))
 
 
 def shows_life(outcome: Outcome) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -77,7 +77,6 @@ class Message:
     id: UUID
     kind: ExchangeKind
     assignment_id: UUID
-    matter_id: UUID
     version: int
     number: str
     role: AgencyRole
@@ -90,7 +89,6 @@ class Message:
     matter: Matter | None = None
     petitioner: Petitioner | None = None
     opinion: Opinion | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def claims_for(role: AgencyRole, claims: Sequence[Claim], assigned: Sequence[UUID]) -> tuple[Claim, ...]:
@@ -115,7 +113,6 @@ def plain(message: Message, links: Mapping[UUID, str] | None = None) -> dict[str
         "id": str(message.id),
         "kind": message.kind.value,
         "assignment_id": str(message.assignment_id),
-        "matter_id": str(message.matter_id),
         "version": message.version,
         "number": message.number,
         "role": message.role.value,
@@ -124,7 +121,6 @@ def plain(message: Message, links: Mapping[UUID, str] | None = None) -> dict[str
         "due": [{"rule": due.rule, "date": due.day.isoformat(), "article": due.article} for due in message.due],
         "region": {"code": message.region_code, "name": message.region_name},
         "binding": message.binding,
-        **message.extra,
     }
     if message.matter is not None:
         body["matter"] = {

@@ -126,8 +126,8 @@ class Profile:
     adapter: AdapterName = AdapterName.DESK
     level: int = 0
     limits: Limits = Limits()
-    back_off: BackOff = BackOff()
-    breaker: BreakerPolicy = BreakerPolicy()
+    back_off: BackOff = field(default_factory=BackOff)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     codes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rest_push: RestPush | None = None
 

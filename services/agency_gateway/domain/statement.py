@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -151,7 +150,10 @@ def _needed(statement: Statement) -> Iterator[Problem]:
                 yield Problem("/reason", "missing", "异议必须选择理由", "An objection needs a reason")
             if not statement.text.strip():
                 yield Problem(
-                    "/text", "missing", "异议应当详细说明理由（条例第二十三条）", "An objection must be explained in detail (§23)"
+                    "/text",
+                    "missing",
+                    "异议应当详细说明理由（条例第二十三条）",
+                    "An objection must be explained in detail (§23)",
                 )
         case ExchangeKind.PROGRESS | ExchangeKind.OPINION:
             if not statement.text.strip():
@@ -167,9 +169,13 @@ def _parts(statement: Statement, claims: Collection[UUID]) -> Iterator[Problem]:
     told: set[UUID] = set()
     for n, part in enumerate(statement.results):
         if part.claim_id not in claims:
-            yield Problem(f"/results/{n}/claim_id", "unknown-claim", "本件没有这项诉求", "No such claim in this assignment")
+            at = f"/results/{n}/claim_id"
+            yield Problem(at, "unknown-claim", "本件没有这项诉求", "No such claim in this assignment")
         elif part.claim_id in told:
-            yield Problem(f"/results/{n}/claim_id", "claim-twice", "同一诉求重复答复", "The claim is answered twice")
+            at = f"/results/{n}/claim_id"
+            yield Problem(at, "claim-twice", "同一诉求重复答复", "The claim is answered twice")
         told.add(part.claim_id)
     if statement.kind is ExchangeKind.REPLY and not told >= set(claims):
-        yield Problem("/results", "claims-missing", "每项诉求都应答复（条例第三十二条）", "Every claim must be answered (§32)")
+        yield Problem(
+            "/results", "claims-missing", "每项诉求都应答复（条例第三十二条）", "Every claim must be answered (§32)"
+        )

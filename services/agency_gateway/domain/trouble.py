@@ -14,7 +14,11 @@ class Trouble(CodeList):
     UNREACHABLE = "unreachable", "连不上对方系统，将自动重试", "Cannot connect to the department's system; retried"
     TIMED_OUT = "timed-out", "对方在时限内没有答复，先查询再决定是否重发", "No answer in time; asked before sent again"
     BROKEN_OFF = "broken-off", "连接中断，先查询再决定是否重发", "Connection broke off; asked before sent again"
-    SERVER_ERROR = "server-error", "对方系统内部错误，先查询再决定是否重发", "The department's system failed; asked before sent again"
+    SERVER_ERROR = (
+        "server-error",
+        "对方系统内部错误，先查询再决定是否重发",
+        "The department's system failed; asked before sent again",
+    )
     UNREADABLE_ANSWER = (
         "unreadable-answer",
         "对方的答复不是约定的格式（例如网页），先查询再决定是否重发",
@@ -30,7 +34,11 @@ class Trouble(CodeList):
         "对方要求转到别的地址，为防泄露不跟随，请核对接入配置",
         "The department redirects; not followed, so that nothing leaks: check the address in the profile",
     )
-    CONFLICT = "conflict", "对方称已有此件，先查询核实", "The department says that it has this already; asked to make sure"
+    CONFLICT = (
+        "conflict",
+        "对方称已有此件，先查询核实",
+        "The department says that it has this already; asked to make sure",
+    )
     CREDENTIALS_REFUSED = (
         "credentials-refused",
         "对方拒绝我方凭证，请更换密钥，将自动重试",

@@ -10,7 +10,8 @@ def put(tx: Transaction, agency: AgencyRegistered) -> None:
     """Keep what routing says about an agency."""
     tx.execute(
         """
-        insert into agency (code, name, level, region_code, superior_government, superior_vertical, petition_office, active)
+        insert into agency (code, name, level, region_code, superior_government, superior_vertical, petition_office,
+            active)
         values (%s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (code) do update set name = excluded.name, level = excluded.level,
             region_code = excluded.region_code, superior_government = excluded.superior_government,
@@ -27,7 +28,8 @@ def put(tx: Transaction, agency: AgencyRegistered) -> None:
 
 def active(tx: Transaction) -> dict[str, str]:
     """Code and name of every active agency, by name."""
-    return {row["code"]: row["name"] for row in tx.execute("select code, name from agency where active order by level, name")}
+    rows = tx.execute("select code, name from agency where active order by level, name")
+    return {row["code"]: row["name"] for row in rows}
 
 
 def name_of(tx: Transaction, code: str) -> str:

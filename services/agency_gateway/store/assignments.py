@@ -11,6 +11,7 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, TransferKind
 from lianban.contracts.refs import AgencyRef
+from services.agency_gateway.store.rows import only
 
 _NOT_BLOCKED = """
     not exists (
@@ -104,10 +105,9 @@ def change(
 
 def next_version(tx: Transaction, assignment_id: UUID) -> int:
     """The next version number of messages on an assignment, from 1 without gaps."""
-    row = tx.execute(
-        "update assignment set version = version + 1 where id = %s returning version", (assignment_id,)
-    ).fetchone()
-    assert row is not None
+    row = only(
+        tx.execute("update assignment set version = version + 1 where id = %s returning version", (assignment_id,))
+    )
     return int(row["version"])
 
 
@@ -125,7 +125,7 @@ def get(tx: Transaction, assignment_id: UUID) -> Assignment | None:
 def of_agency(tx: Transaction, assignment_id: UUID, agency: str) -> Assignment | None:
     """The assignment if it belongs to the agency and the agency may see it; nothing tells why it is not there."""
     row = tx.execute(
-        f"select a.* from assignment a where a.id = %s and a.agency_code = %s and {_NOT_BLOCKED}",  # noqa: S608 - constant
+        f"select a.* from assignment a where a.id = %s and a.agency_code = %s and {_NOT_BLOCKED}",
         (assignment_id, agency),
     ).fetchone()
     return _read(row) if row else None
@@ -157,7 +157,7 @@ def of_matter(tx: Transaction, matter_id: UUID) -> list[Assignment]:
 def is_blocked(tx: Transaction, assignment_id: UUID) -> bool:
     """Whether the assignment's agency is accused in the matter or stands below one that is."""
     row = tx.execute(
-        f"select {_NOT_BLOCKED} as free from assignment a where a.id = %s",  # noqa: S608 - constant
+        f"select {_NOT_BLOCKED} as free from assignment a where a.id = %s",
         (assignment_id,),
     ).fetchone()
     return row is not None and not row["free"]
@@ -187,7 +187,13 @@ FILTERS: dict[str, tuple[str, ...]] = {
 
 
 def listed(
-    tx: Transaction, agency: str, *, states: Sequence[str], number: str | None, before: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction,
+    agency: str,
+    *,
+    states: Sequence[str],
+    number: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[Assignment]:
     """One page of an agency's assignments, newest first."""
     rows = tx.execute(
@@ -199,7 +205,7 @@ def listed(
             and {_NOT_BLOCKED}
         order by a.sent_at desc, a.id desc
         limit %(limit)s
-        """,  # noqa: S608 - constant
+        """,
         {
             "agency": agency,
             "states": list(states),
@@ -215,7 +221,7 @@ def listed(
 def counts(tx: Transaction, agency: str) -> dict[str, int]:
     """How many assignments an agency has in each state."""
     rows = tx.execute(
-        f"select a.state, count(*) as n from assignment a where a.agency_code = %s and {_NOT_BLOCKED} group by a.state",  # noqa: S608
+        f"select a.state, count(*) as n from assignment a where a.agency_code = %s and {_NOT_BLOCKED} group by a.state",
         (agency,),
     )
     return {row["state"]: row["n"] for row in rows}

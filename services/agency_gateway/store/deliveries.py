@@ -45,7 +45,6 @@ def queue(
     statement_id: UUID | None,
     traceparent: str | None,
     at: datetime,
-    created_at: datetime,
 ) -> None:
     """Queue a message in its agency's lane, due at ``at``."""
     tx.execute(
@@ -56,7 +55,7 @@ def queue(
         """,
         (
             delivery_id, agency, assignment_id, matter_id, kind.value, version, adapter.value, statement_id, at,
-            traceparent, created_at,
+            traceparent, at,
         ),
     )  # fmt: skip
 
@@ -99,8 +98,8 @@ with open_lane as materialized (
     ) chosen
     limit %(most)s
 ), taken as (
-    update delivery set state = 'sending', ask = (delivery.state = 'unknown'), tries = delivery.tries + 1, due_at = null,
-        lease_until = %(lease_until)s, worker = %(worker)s, sent_at = %(at)s
+    update delivery set state = 'sending', ask = (delivery.state = 'unknown'), tries = delivery.tries + 1,
+        due_at = null, lease_until = %(lease_until)s, worker = %(worker)s, sent_at = %(at)s
     from due where delivery.id = due.id
     returning delivery.id, delivery.agency_code, delivery.assignment_id, delivery.matter_id, delivery.kind,
         delivery.version, delivery.adapter, delivery.statement_id, delivery.ask, delivery.tries, delivery.reference,
@@ -230,11 +229,22 @@ def unknown_of(tx: Transaction, assignment_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def take_along(tx: Transaction, agency: str, *, old: AdapterName, new: AdapterName) -> None:
-    """Send what waits in a lane by another adapter, after the agency's profile changed."""
+def due_now(tx: Transaction, agency: str, at: datetime) -> None:
+    """Let everything that waits in a lane be due, without waiting for its pause to end."""
     tx.execute(
-        "update delivery set adapter = %s where agency_code = %s and adapter = %s and state in ('pending', 'parked', 'rejected')",
-        (new.value, agency, old.value),
+        "update delivery set due_at = %s where agency_code = %s and state in ('pending', 'unknown') and due_at > %s",
+        (at, agency, at),
+    )
+
+
+def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: AdapterName) -> None:
+    """Send what waits in a lane by the adapter that the agency's new profile names for this kind."""
+    tx.execute(
+        """
+        update delivery set adapter = %s
+        where agency_code = %s and kind = %s and adapter <> %s and state in ('pending', 'parked', 'rejected')
+        """,
+        (adapter.value, agency, kind.value, adapter.value),
     )
 
 

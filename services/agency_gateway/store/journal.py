@@ -8,20 +8,22 @@ from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from services.agency_gateway.domain.journal import GENESIS, Entry, link
+from services.agency_gateway.store.rows import only
 
 
 def head(tx: Transaction, agency: str) -> tuple[int, bytes]:
     """Position and hash of the agency's last entry, held until commit."""
     tx.execute(
-        "insert into journal_head (agency_code, position, hash) values (%s, 0, %s) on conflict (agency_code) do nothing",
+        "insert into journal_head (agency_code, position, hash) values (%s, 0, %s) on conflict do nothing",
         (agency, GENESIS),
     )
-    row = tx.execute("select position, hash from journal_head where agency_code = %s for update", (agency,)).fetchone()
-    assert row is not None
+    row = only(tx.execute("select position, hash from journal_head where agency_code = %s for update", (agency,)))
     return row["position"], bytes(row["hash"])
 
 
-def append(tx: Transaction, entry: Entry, *, previous: bytes, matter_id: UUID, sealed: bytes, sealed_answer: bytes | None) -> None:
+def append(
+    tx: Transaction, entry: Entry, *, previous: bytes, matter_id: UUID, sealed: bytes, sealed_answer: bytes | None
+) -> None:
     """Write an entry at its position and move the head."""
     made = link(previous, entry)
     tx.execute(
@@ -67,7 +69,10 @@ def chain(tx: Transaction, agency: str) -> Iterator[tuple[Entry, bytes, bytes]]:
 def bytes_of(tx: Transaction, agency: str) -> Iterator[tuple[int, bytes | None, bytes, bytes | None, bytes | None]]:
     """Position, sealed bytes with their hash, sealed answer with its hash, of every entry of the agency."""
     rows = tx.execute(
-        "select position, sealed, body_hash, sealed_answer, answer_hash from journal where agency_code = %s order by position",
+        """
+        select position, sealed, body_hash, sealed_answer, answer_hash from journal
+        where agency_code = %s order by position
+        """,
         (agency,),
     )
     for row in rows:

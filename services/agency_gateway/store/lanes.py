@@ -9,6 +9,7 @@ from lianban.chassis.database import Transaction
 from services.agency_gateway.domain.lane import Breaker, Circuit
 from services.agency_gateway.domain.profile import Limits
 from services.agency_gateway.domain.trouble import Trouble
+from services.agency_gateway.store.rows import only
 
 TOLD_EVERY = timedelta(seconds=5)
 """How often a lane that works notes that it does."""
@@ -16,9 +17,7 @@ TOLD_EVERY = timedelta(seconds=5)
 
 def ensure(tx: Transaction, agency: str, name: str) -> None:
     """Make sure that the agency has a lane."""
-    tx.execute(
-        "insert into lane (agency_code, agency_name) values (%s, %s) on conflict (agency_code) do nothing", (agency, name)
-    )
+    tx.execute("insert into lane (agency_code, agency_name) values (%s, %s) on conflict do nothing", (agency, name))
 
 
 def set_limits(tx: Transaction, agency: str, *, adapter: str, limits: Limits, at: datetime) -> None:
@@ -35,10 +34,11 @@ def set_limits(tx: Transaction, agency: str, *, adapter: str, limits: Limits, at
 
 def breaker(tx: Transaction, agency: str) -> Breaker:
     """The lane's circuit, its row locked until the end of the transaction."""
-    row = tx.execute(
-        "select circuit, failures, openings, probe_at from lane where agency_code = %s for update", (agency,)
-    ).fetchone()
-    assert row is not None
+    row = only(
+        tx.execute(
+            "select circuit, failures, openings, probe_at from lane where agency_code = %s for update", (agency,)
+        )
+    )
     return Breaker(Circuit(row["circuit"]), row["failures"], row["openings"], row["probe_at"])
 
 
@@ -128,8 +128,7 @@ _OVERVIEW = """
 def overview(tx: Transaction) -> list[LaneView]:
     """Every lane, those in trouble first, then by what waits."""
     rows = tx.execute(
-        _OVERVIEW
-        + " order by (l.circuit <> 'closed') desc, coalesce(d.person + d.unknown, 0) desc,"
+        _OVERVIEW + " order by (l.circuit <> 'closed') desc, coalesce(d.person + d.unknown, 0) desc,"
         " coalesce(d.waiting, 0) desc, l.agency_name"
     )
     return [LaneView(**{**row, "circuit": Circuit(row["circuit"])}) for row in rows]

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from lianban.chassis.database import Transaction
+from services.agency_gateway.store.rows import only
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,18 @@ class Registered:
 
 def put(tx: Transaction, agency: str, *, adapter: str, level: int, document: dict[str, Any], at: datetime) -> int:
     """Register a profile or its next revision; returns the revision, unchanged where the document is."""
-    row = tx.execute(
-        """
+    row = only(
+        tx.execute(
+            """
         insert into profile (agency_code, adapter, level, document, registered_at) values (%s, %s, %s, %s, %s)
         on conflict (agency_code) do update set adapter = excluded.adapter, level = excluded.level,
             document = excluded.document, registered_at = excluded.registered_at,
             revision = profile.revision + (profile.document is distinct from excluded.document)::int
         returning revision
         """,
-        (agency, adapter, level, Jsonb(document), at),
-    ).fetchone()
-    assert row is not None
+            (agency, adapter, level, Jsonb(document), at),
+        )
+    )
     return int(row["revision"])
 
 
@@ -64,7 +66,8 @@ def put_secret(tx: Transaction, agency: str, name: str, sealed: bytes) -> None:
 
 def secrets(tx: Transaction, agency: str) -> dict[str, bytes]:
     """The agency's sealed secrets by name."""
-    return {r["name"]: bytes(r["sealed"]) for r in tx.execute("select name, sealed from secret where agency_code = %s", (agency,))}
+    rows = tx.execute("select name, sealed from secret where agency_code = %s", (agency,))
+    return {row["name"]: bytes(row["sealed"]) for row in rows}
 
 
 def put_token(tx: Transaction, agency: str, label: str, digest: bytes, at: datetime) -> None:
@@ -82,7 +85,10 @@ def put_token(tx: Transaction, agency: str, label: str, digest: bytes, at: datet
 def revoke_token(tx: Transaction, agency: str, label: str, at: datetime) -> bool:
     """Let a token in no more; whether there was one."""
     row = tx.execute(
-        "update api_token set revoked_at = %s where agency_code = %s and label = %s and revoked_at is null returning label",
+        """
+        update api_token set revoked_at = %s
+        where agency_code = %s and label = %s and revoked_at is null returning label
+        """,
         (at, agency, label),
     ).fetchone()
     return row is not None

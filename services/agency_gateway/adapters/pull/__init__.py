@@ -1,0 +1,1 @@
+"""The department polls our feed, acknowledges and posts back; nothing of it is particular to one department."""

@@ -1,0 +1,158 @@
+"""Making canonical messages just before they leave: the words come from intake and are kept nowhere on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.calendar import read
+from lianban.chassis.database import Transaction
+from lianban.chassis.errors import Poison, Retry
+from lianban.chassis.internal import fetch
+from lianban.chassis.runtime import database
+from lianban.contracts.codes import ExchangeKind
+from lianban.law.calendar import WorkCalendar
+from services.agency_gateway.app.dates import due_of
+from services.agency_gateway.app.stating import words_of
+from services.agency_gateway.domain.delivery import Outcome, Postponed, Stuck
+from services.agency_gateway.domain.message import (
+    Attachment,
+    Claim,
+    Matter,
+    Message,
+    Opinion,
+    Petitioner,
+    claims_for,
+    may_know_petitioner,
+    tells_matter,
+)
+from services.agency_gateway.domain.trouble import Trouble
+from services.agency_gateway.store import assignments, statements
+from services.agency_gateway.store.assignments import Assignment
+from services.agency_gateway.store.deliveries import Claimed
+
+Composed = Message | Outcome
+"""A message that can be sent, or why there is none."""
+
+
+def compose(claimed: Sequence[Claimed]) -> dict[UUID, Composed]:
+    """The messages of several deliveries, with one request to intake for all texts and one for all persons."""
+    composed: dict[UUID, Composed] = {}
+    with database().transaction() as tx:
+        calendar = read(tx)
+        parts = {item.id: _known(tx, item) for item in claimed}
+    ready = {key: part for key, part in parts.items() if isinstance(part, tuple)}
+    composed.update({key: part for key, part in parts.items() if not isinstance(part, tuple)})
+    needed = [item for item in claimed if item.id in ready]
+    texts = _from_intake("texts", {item.matter_id for item in needed if tells_matter(item.kind)})
+    persons = _from_intake(
+        "persons",
+        {item.matter_id for item in needed if may_know_petitioner(ready[item.id][0].role, item.kind)},
+    )
+    for item in needed:
+        assignment, opinion = ready[item.id]
+        composed[item.id] = _message(item, assignment, opinion, calendar, texts, persons)
+    return composed
+
+
+def _known(tx: Transaction, item: Claimed) -> tuple[Assignment, Opinion | None] | Outcome:
+    assignment = assignments.get(tx, item.assignment_id)
+    if assignment is None:
+        return Stuck(Trouble.SOURCE_MISSING)
+    if assignments.is_blocked(tx, item.assignment_id):
+        return Stuck(Trouble.BLOCKED)
+    return assignment, _opinion(tx, item.statement_id) if item.statement_id is not None else None
+
+
+def _opinion(tx: Transaction, statement_id: UUID) -> Opinion:
+    (stored,) = statements.get(tx, [statement_id])
+    words = words_of(stored)
+    return Opinion(
+        agency_code=stored.agency_code,
+        agency_name=stored.agency_name,
+        text=words["text"],
+        facts=words["facts"] or "",
+        remedy=words["remedy"] or "",
+        results=tuple(words["results"]),
+    )
+
+
+Fetched = Mapping[UUID, Mapping[str, Any] | Outcome]
+
+
+def _from_intake(what: str, ids: Iterable[UUID]) -> Fetched:
+    wanted = sorted(str(item) for item in ids)
+    if not wanted:
+        return {}
+    try:
+        answer = fetch("intake", f"/internal/v1/matters/{what}", {"ids": wanted}, purpose="delivery")
+        return {UUID(item["id"]): item for item in answer["items"]}
+    except Retry as error:
+        return dict.fromkeys((UUID(item) for item in wanted), Postponed(Trouble.SOURCE_AWAY, str(error)[:200]))
+    except Poison as error:
+        if len(wanted) == 1:
+            return {UUID(wanted[0]): Stuck(Trouble.SOURCE_MISSING, str(error)[:200])}
+        # One of them is the culprit; the others must not wait for it.
+        return {key: value for item in wanted for key, value in _from_intake(what, [UUID(item)]).items()}
+
+
+def _message(
+    item: Claimed,
+    assignment: Assignment,
+    opinion: Opinion | None,
+    calendar: WorkCalendar,
+    texts: Fetched,
+    persons: Fetched,
+) -> Composed:
+    matter: Matter | None = None
+    petitioner: Petitioner | None = None
+    if tells_matter(item.kind):
+        text = texts.get(item.matter_id, Stuck(Trouble.SOURCE_MISSING))
+        if not isinstance(text, Mapping):
+            return text
+        matter = _matter(text, assignment)
+    if may_know_petitioner(assignment.role, item.kind):
+        person = persons.get(item.matter_id, Stuck(Trouble.SOURCE_MISSING))
+        if not isinstance(person, Mapping):
+            return person
+        petitioner = Petitioner(person.get("name") or "", person.get("phone"), person.get("address"))
+    return Message(
+        id=item.id,
+        kind=item.kind,
+        assignment_id=assignment.id,
+        version=item.version,
+        number=assignment.number,
+        role=assignment.role,
+        transfer_kind=assignment.transfer_kind,
+        region_code=assignment.region_code,
+        region_name=assignment.region_name,
+        binding=assignment.binding,
+        sent_at=item.created_at,
+        due=due_of(assignment, calendar) if item.kind in _WITH_DATES else (),
+        matter=matter,
+        petitioner=petitioner,
+        opinion=opinion,
+    )
+
+
+_WITH_DATES = frozenset({ExchangeKind.ASSIGNMENT, ExchangeKind.ASSIGNMENT_CHANGED})
+
+
+def _matter(text: Mapping[str, Any], assignment: Assignment) -> Matter:
+    claims = [Claim(UUID(c["id"]), c["ordinal"], c["text"]) for c in text["claims"]]
+    return Matter(
+        title=text["title"],
+        content=text["content"],
+        claims=claims_for(assignment.role, claims, assignment.claims),
+        attachments=tuple(
+            Attachment(UUID(a["id"]), a["name"], a["media_type"], a["bytes"]) for a in text["attachments"]
+        ),
+    )
+
+
+def parse(sealed_text: str) -> dict[str, Any]:
+    """A plain message from the text that was sealed in the feed or on the desk."""
+    message: dict[str, Any] = json.loads(sealed_text)
+    return message

@@ -1,0 +1,67 @@
+"""What an operator does when a message is stuck: try again, or give it to the agency by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.errors import Rejected
+from lianban.contracts.codes import DeliveryState
+from services.agency_gateway.domain.delivery import Step
+from services.agency_gateway.domain.profile import AdapterName
+from services.agency_gateway.domain.trouble import Trouble
+from services.agency_gateway.store import deliveries, lanes
+from services.agency_gateway.store.deliveries import Standing
+
+_BY_HAND = frozenset({DeliveryState.PENDING, DeliveryState.UNKNOWN, DeliveryState.REJECTED, DeliveryState.PARKED})
+
+
+def retry(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
+    """Try a message again at once; one of unknown outcome is asked for first.
+
+    Raises :class:`~lianban.chassis.errors.Rejected`: ``unknown-message`` (404) or ``nothing-to-do`` (409).
+    """
+    standing = _standing(tx, delivery_id)
+    state = DeliveryState.UNKNOWN if standing.state is DeliveryState.UNKNOWN else DeliveryState.PENDING
+    deliveries.start_over(tx, delivery_id)
+    deliveries.move(tx, delivery_id, Step(state, at), at=at)
+    lanes.probe_now(tx, standing.agency_code, at)
+    tx.wake("deliver")
+
+
+def hand_over(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
+    """Lay a message on the agency's desk instead of sending it to its system; raises as :func:`retry` does."""
+    standing = _standing(tx, delivery_id)
+    deliveries.start_over(tx, delivery_id)
+    deliveries.move(tx, delivery_id, Step(DeliveryState.PENDING, at), at=at, adapter=AdapterName.DESK)
+    lanes.probe_now(tx, standing.agency_code, at)
+    tx.wake("deliver")
+
+
+def retry_lane(tx: Transaction, agency: str, *, at: datetime) -> None:
+    """Let the lane's next message out at once, to see whether the department works again."""
+    lanes.probe_now(tx, agency, at)
+    deliveries.due_now(tx, agency, at)
+    tx.wake("deliver")
+
+
+def _standing(tx: Transaction, delivery_id: UUID) -> Standing:
+    matter_id = deliveries.matter_of(tx, delivery_id)
+    if matter_id is None:
+        raise Rejected("unknown-message", "没有这条消息。", "There is no such message.", status=404)
+    tx.lock(matter_id)
+    standing = deliveries.lock(tx, delivery_id)
+    if standing is None or standing.state not in _BY_HAND:
+        raise Rejected(
+            "nothing-to-do",
+            "这条消息已送达或正在发送，无需处理。",
+            "This message is delivered or under way; there is nothing to do.",
+            status=409,
+        )
+    return standing
+
+
+def explain(trouble: str | None, language: str) -> str | None:
+    """A stored trouble in words."""
+    return Trouble(trouble).label(language) if trouble else None

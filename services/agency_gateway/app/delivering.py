@@ -1,0 +1,303 @@
+"""Carrying messages to departments: claim, compose, call with no transaction open, write down what became of it.
+
+One loop claims for all lanes, at most what each lane has room for; every call then runs by itself. So a department
+that hangs holds its own few calls and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time as clock
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from lianban.chassis import traces
+from lianban.chassis.auth import issue_ticket
+from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.runtime import database
+from lianban.chassis.secrets import seal
+from lianban.chassis.settings import settings
+from lianban.chassis.time import now
+from lianban.contracts.codes import DeliveryState
+from services.agency_gateway.adapters import rest_push
+from services.agency_gateway.app import composing, journaling, metrics, profiles
+from services.agency_gateway.app.settling import say, settle
+from services.agency_gateway.domain.delivery import (
+    Delivered,
+    Offered,
+    Outcome,
+    Step,
+    Stuck,
+    after_question,
+    may_send_after,
+)
+from services.agency_gateway.domain.journal import canonical
+from services.agency_gateway.domain.message import Message, plain
+from services.agency_gateway.domain.profile import AdapterName, Profile
+from services.agency_gateway.domain.trouble import Trouble
+from services.agency_gateway.store import assignments, deliveries, desk, feed
+from services.agency_gateway.store.deliveries import Claimed
+
+log = structlog.get_logger()
+
+MOST_CALLS = 256
+"""Calls under way in this process at most; each lane has its own, smaller limit."""
+BATCH = 64
+"""Messages claimed at once; their texts are fetched together."""
+LEASE = timedelta(seconds=180)
+"""A message in work for longer than the longest permitted call belongs to a process that died."""
+WRITE_TRIES = 6
+
+
+@cache
+def _worker() -> str:
+    """The name of this process: the next process of the same name is its successor."""
+    return f"{socket.gethostname()}:{settings().http_port}"
+
+
+class _Calls:
+    """The calls under way in this process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.under_way = 0
+        self.recovered = False
+
+    def begin(self, number: int) -> None:
+        with self._changed:
+            self.under_way += number
+
+    def end(self) -> None:
+        with self._changed:
+            self.under_way -= 1
+            self._changed.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.under_way == 0, timeout=seconds)
+
+
+_calls = _Calls()
+
+
+def wait_until_idle(seconds: float) -> bool:
+    """Wait until no call is under way in this process; false where the time is over first."""
+    return _calls.wait_until_idle(seconds)
+
+
+def dispatch() -> int:
+    """Claim due messages and start carrying them; a worker loop. Returns how many were claimed."""
+    if not _calls.recovered:
+        recover(worker=_worker())
+        _calls.recovered = True
+    room = min(BATCH, MOST_CALLS - _calls.under_way)
+    if room <= 0:
+        return 0
+    with database().transaction() as tx:
+        claimed = deliveries.claim(tx, at=now(), worker=_worker(), lease=LEASE, lanes=room, most=room)
+    if claimed:
+        _calls.begin(len(claimed))
+        threading.Thread(target=_carry_all, args=(claimed,), daemon=True).start()
+    return len(claimed)
+
+
+def recover(*, worker: str | None = None) -> int:
+    """Take up what a process left in ``sending`` when it died; a worker loop.
+
+    With ``worker`` also what an earlier process of this name left, without waiting for the lease. Where a department's
+    system was being called the outcome is unknown; elsewhere nothing had left the house.
+    """
+    with database().transaction() as tx:
+        left = deliveries.interrupted(tx, worker=worker, at=now())
+    for delivery_id in left:
+        with database().transaction() as tx:
+            _take_up(tx, delivery_id, at=now())
+    return len(left)
+
+
+def _take_up(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
+    matter_id = deliveries.matter_of(tx, delivery_id)
+    if matter_id is None:
+        return
+    tx.lock(matter_id)
+    standing = deliveries.lock(tx, delivery_id)
+    if standing is None or standing.state is not DeliveryState.SENDING or standing.offered:
+        return
+    called = standing.adapter is AdapterName.REST_PUSH
+    state = DeliveryState.UNKNOWN if called else DeliveryState.PENDING
+    step = Step(state, at, Trouble.INTERRUPTED if called else None)
+    deliveries.move(tx, delivery_id, step, at=at)
+    say(tx, standing, step, at=at)
+    tx.wake("deliver")
+
+
+def _carry_all(claimed: list[Claimed]) -> None:
+    left = len(claimed)
+    try:
+        composed = composing.compose(claimed)
+        with database().transaction() as tx:
+            lanes = sorted({item.agency_code for item in claimed})
+            known = profiles.profiles_of(tx, lanes)
+            secrets = {code: profiles.secrets_of(tx, code) for code in lanes if known[code].secrets}
+            references = {
+                item.id: found.reference
+                for item in claimed
+                if item.adapter is AdapterName.REST_PUSH and (found := assignments.get(tx, item.assignment_id))
+            }
+        for item in claimed:
+            arguments = (
+                item,
+                composed[item.id],
+                known[item.agency_code],
+                secrets.get(item.agency_code, {}),
+                references.get(item.id),
+            )
+            threading.Thread(target=_carry, args=arguments, daemon=True).start()
+            left -= 1
+    except UNAVAILABLE:
+        # What was claimed is taken up again when its lease is over, or by the next process.
+        log.warning("delivery.interrupted", messages=left)
+    except Exception:
+        log.exception("delivery.batch_failed", messages=left)
+    finally:
+        for _ in range(left):
+            _calls.end()
+
+
+def _carry(
+    item: Claimed, composed: composing.Composed, profile: Profile, secrets: dict[str, str], reference: str | None
+) -> None:
+    try:
+        with traces.span("deliver", parent=item.traceparent, adapter=item.adapter.value, agency=item.agency_code):
+            started = clock.perf_counter()
+            try:
+                result = _attempt(item, composed, profile, secrets, reference)
+            except Exception:
+                log.exception("delivery.failed", delivery_id=str(item.id), agency=item.agency_code)
+                result = _Result(Stuck(Trouble.BUG))
+            metrics.delivery_seconds.labels(item.adapter.value).observe(clock.perf_counter() - started)
+            _write_down(item, result, profile)
+    except Exception:
+        log.exception("delivery.not_written_down", delivery_id=str(item.id), agency=item.agency_code)
+    finally:
+        _calls.end()
+
+
+class _Result:
+    """What an attempt ended in, and what must be kept of it."""
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        *,
+        message: dict[str, Any] | None = None,
+        sent: bytes | None = None,
+        answer: bytes | None = None,
+        sent_at: datetime | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.message = message
+        self.sent = sent
+        self.answer = answer
+        self.sent_at = sent_at
+        self.answered_at = now()
+
+
+def _attempt(
+    item: Claimed, composed: composing.Composed, profile: Profile, secrets: dict[str, str], reference: str | None
+) -> _Result:
+    if not isinstance(composed, Message):
+        return _Result(composed)
+    if item.adapter is AdapterName.DESK:
+        return _Result(Delivered(), message=plain(composed))
+    if item.adapter is AdapterName.PULL:
+        return _Result(Offered(), message=plain(composed))
+    if profile.rest_push is None or item.kind not in profile.rest_push.calls:
+        return _Result(Stuck(Trouble.BAD_MAPPING, f"the profile has no call for {item.kind.value}"))
+    message = with_links(composed, item.agency_code) | {"reference": reference}
+    if item.ask:
+        answer = rest_push.ask(profile, message, secrets)
+        if not may_send_after(answer):
+            return _Result(after_question(answer))
+    sent_at = now()
+    exchanged = rest_push.deliver(profile, message, secrets)
+    return _Result(exchanged.outcome, sent=exchanged.sent, answer=exchanged.answer, sent_at=sent_at)
+
+
+def with_links(message: Message, agency: str) -> dict[str, Any]:
+    """The plain message whose attachments carry short-lived links, bound to the agency."""
+    files = message.matter.attachments if message.matter is not None else ()
+    return plain(message, {file.id: link_to(file.id, agency) for file in files})
+
+
+def link_to(file: UUID, agency: str) -> str:
+    """The address under which an agency may fetch a file of the matter for some minutes."""
+    ticket = issue_ticket(file, owner="intake", holder=f"agency:{agency}", purpose="delivery", at=now())
+    return f"{settings().public_url.rstrip('/')}/api/v1/files/{file}?ticket={ticket}"
+
+
+def _write_down(item: Claimed, result: _Result, profile: Profile) -> None:
+    """Write down the outcome; where the database is away for a moment, wait for it rather than forget it."""
+    for attempt in range(1, WRITE_TRIES + 1):
+        try:
+            with database().transaction() as tx:
+                _write(tx, item, result, profile, at=now())
+        except UNAVAILABLE:
+            if attempt == WRITE_TRIES:
+                raise
+            clock.sleep(min(0.2 * 2**attempt, 5.0))
+        else:
+            return
+
+
+def _write(tx: Transaction, item: Claimed, result: _Result, profile: Profile, *, at: datetime) -> None:
+    tx.lock(item.matter_id)
+    sealed_text = json.dumps(result.message, ensure_ascii=False) if result.message is not None else None
+    if sealed_text is not None and item.adapter is AdapterName.DESK:
+        desk.put(
+            tx,
+            delivery_id=item.id,
+            assignment_id=item.assignment_id,
+            agency=item.agency_code,
+            kind=item.kind,
+            version=item.version,
+            sealed=seal(sealed_text, context=desk_context(item.id)),
+            at=at,
+        )
+    elif sealed_text is not None:
+        feed.lock(tx, item.agency_code)
+        feed.offer(tx, item.id, item.agency_code, seal(sealed_text, context=feed_context(item.id)), at)
+    settle(tx, item.id, result.outcome, profile, tries=item.tries, at=at)
+    body = result.sent if result.sent is not None else canonical(result.message) if result.message else None
+    if body is not None:
+        journaling.record(
+            tx,
+            agency=item.agency_code,
+            direction="out",
+            kind=item.kind.value,
+            message_id=str(item.id),
+            assignment_id=item.assignment_id,
+            matter_id=item.matter_id,
+            body=body,
+            answer=result.answer,
+            received_at=item.created_at,
+            passed_on_at=result.sent_at or at,
+            answered_at=result.answered_at if result.answer is not None else None,
+            answer_passed_on_at=at if result.answer is not None else None,
+        )
+
+
+def desk_context(delivery_id: UUID) -> str:
+    """What a message on the desk is sealed for."""
+    return f"desk_item.sealed:{delivery_id}"
+
+
+def feed_context(delivery_id: UUID) -> str:
+    """What a message in the feed is sealed for."""
+    return f"feed_item.sealed:{delivery_id}"

@@ -1,0 +1,215 @@
+"""What the gateway does when others say something: messages are queued, verdicts on statements noted.
+
+Handlers run inside the batch's transaction: they write rows, and worker loops do the rest.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.inbox import Received
+from lianban.chassis.traces import current_traceparent
+from lianban.contracts.codes import AgencyRole, AssignmentState, ExchangeKind
+from lianban.contracts.intake import MatterRegistered, MatterSupplemented
+from lianban.contracts.routing import (
+    AgencyRegistered,
+    AgencyStatementRefused,
+    AssignmentAccepted,
+    AssignmentDesignated,
+    AssignmentDone,
+    AssignmentObjected,
+    AssignmentOpinionGiven,
+    AssignmentProgressed,
+    AssignmentReleased,
+    AssignmentReplied,
+    AssignmentSent,
+    AssignmentUpheld,
+    AssignmentWithdrawn,
+    CaseClosed,
+)
+from services.agency_gateway.app.profiles import profile_of
+from services.agency_gateway.domain.statement import StatementStatus
+from services.agency_gateway.store import agencies, assignments, deliveries, lanes, statements
+from services.agency_gateway.store.assignments import Assignment
+
+_GONE = frozenset({AssignmentState.RELEASED, AssignmentState.WITHDRAWN})
+
+
+def agency_registered(tx: Transaction, event: Received[AgencyRegistered]) -> None:
+    """Keep the register as routing tells it."""
+    agencies.put(tx, event.data)
+
+
+def matter_registered(tx: Transaction, event: Received[MatterRegistered]) -> None:
+    """Note who is accused: they never receive or see the matter."""
+    if event.data.accused:
+        assignments.accuse(tx, event.subject, [agency.code for agency in event.data.accused])
+
+
+def matter_supplemented(tx: Transaction, event: Received[MatterSupplemented]) -> None:
+    """Tell everybody who still works on the matter."""
+    for assignment in assignments.of_matter(tx, event.subject):
+        if assignment.state not in _GONE and assignment.state is not AssignmentState.DONE:
+            _queue(tx, event.id, assignment, ExchangeKind.SUPPLEMENT, at=event.time)
+
+
+def assignment_sent(tx: Transaction, event: Received[AssignmentSent]) -> None:
+    """Deliver an assignment; a lead also gets the opinions that co-handlers of the round have given already."""
+    said = event.data
+    lanes.ensure(tx, said.agency.code, said.agency.name)
+    assignments.put(
+        tx,
+        Assignment(
+            id=said.assignment_id,
+            matter_id=event.subject,
+            number=said.number,
+            agency_code=said.agency.code,
+            agency_name=said.agency.name,
+            role=said.role,
+            transfer_kind=said.kind,
+            claims=said.claims,
+            round=said.round,
+            region_code=said.region_code,
+            region_name=said.region_name,
+            matter_type=said.matter_type,
+            binding=said.binding,
+            state=AssignmentState.SENT,
+            sent_at=said.sent_at,
+            accepted_at=None,
+            changed_at=event.time,
+            version=0,
+            reference=None,
+        ),
+    )
+    assignment = assignments.get(tx, said.assignment_id)
+    if assignment is None:
+        raise LookupError("the assignment was just written")
+    _queue(tx, event.id, assignment, ExchangeKind.ASSIGNMENT, at=event.time)
+    if said.role is AgencyRole.LEAD:
+        others = [
+            a.id for a in assignments.of_matter(tx, event.subject) if a.round == said.round and a.id != assignment.id
+        ]
+        for opinion in statements.applied_opinions(tx, others):
+            _queue(tx, event.id, assignment, ExchangeKind.CO_HANDLER_OPINION, at=event.time, statement_id=opinion.id)
+
+
+def assignment_accepted(tx: Transaction, event: Received[AssignmentAccepted]) -> None:
+    """Routing took the acceptance."""
+    said = event.data
+    assignments.change(
+        tx, said.assignment_id, state=AssignmentState.ACCEPTED, at=said.accepted_at, binding=said.binding
+    )
+    statements.judge_acceptance(tx, said.assignment_id, at=event.time)
+
+
+def assignment_objected(tx: Transaction, event: Received[AssignmentObjected]) -> None:
+    """Routing took the objection; it has effect only when the sender agrees (条例 §23③)."""
+    said = event.data
+    assignments.change(tx, said.assignment_id, state=AssignmentState.OBJECTED, at=said.objected_at)
+    _applied(tx, said.statement_id, event.time)
+
+
+def assignment_released(tx: Transaction, event: Received[AssignmentReleased]) -> None:
+    """The sender agreed with the objection: the agency's part ends."""
+    assignments.change(tx, event.data.assignment_id, state=AssignmentState.RELEASED, at=event.data.released_at)
+
+
+def assignment_upheld(tx: Transaction, event: Received[AssignmentUpheld]) -> None:
+    """The sender refused the objection: the agency is told that it must accept."""
+    _changed(tx, event.id, event.data.assignment_id, AssignmentState.UPHELD, at=event.data.upheld_at)
+
+
+def assignment_designated(tx: Transaction, event: Received[AssignmentDesignated]) -> None:
+    """The common superior decided (条例 §24): the agency is told that it binds."""
+    _changed(tx, event.id, event.data.assignment_id, AssignmentState.DESIGNATED, at=event.data.designated_at)
+
+
+def assignment_withdrawn(tx: Transaction, event: Received[AssignmentWithdrawn]) -> None:
+    """An assignment was taken back: the agency is told."""
+    assignment = assignments.get(tx, event.data.assignment_id)
+    if assignment is None:
+        return  # withdrawn before it was ever sent
+    assignments.change(tx, assignment.id, state=AssignmentState.WITHDRAWN, at=event.data.withdrawn_at)
+    _queue(tx, event.id, assignment, ExchangeKind.ASSIGNMENT_WITHDRAWN, at=event.time)
+
+
+def assignment_progressed(tx: Transaction, event: Received[AssignmentProgressed]) -> None:
+    """Routing took the progress report."""
+    assignments.change(tx, event.data.assignment_id, state=AssignmentState.HANDLING, at=event.data.progressed_at)
+    _applied(tx, event.data.statement_id, event.time)
+
+
+def assignment_opinion_given(tx: Transaction, event: Received[AssignmentOpinionGiven]) -> None:
+    """Routing took a co-handler's opinion: the lead gets it."""
+    said = event.data
+    assignments.change(tx, said.assignment_id, state=AssignmentState.OPINION_GIVEN, at=said.given_at)
+    _applied(tx, said.statement_id, event.time)
+    giver = assignments.get(tx, said.assignment_id)
+    if giver is None:
+        return
+    for lead in assignments.of_matter(tx, event.subject):
+        if lead.role is AgencyRole.LEAD and lead.round == giver.round and lead.state not in _GONE:
+            _queue(tx, event.id, lead, ExchangeKind.CO_HANDLER_OPINION, at=event.time, statement_id=said.statement_id)
+
+
+def assignment_replied(tx: Transaction, event: Received[AssignmentReplied]) -> None:
+    """Routing took the lead's reply."""
+    assignments.change(tx, event.data.assignment_id, state=AssignmentState.REPLIED, at=event.data.replied_at)
+    _applied(tx, event.data.statement_id, event.time)
+
+
+def assignment_done(tx: Transaction, event: Received[AssignmentDone]) -> None:
+    """The agency's part went into the decision."""
+    assignments.change(tx, event.data.assignment_id, state=AssignmentState.DONE, at=event.data.done_at)
+
+
+def statement_refused(tx: Transaction, event: Received[AgencyStatementRefused]) -> None:
+    """Routing cannot apply a statement: it stays as a note, and the department sees why."""
+    statements.judge(tx, event.data.statement_id, StatementStatus.REFUSED, refusal=event.data.slug, at=event.time)
+
+
+def case_closed(tx: Transaction, event: Received[CaseClosed]) -> None:
+    """Tell everybody who had a part to the end."""
+    for assignment in assignments.of_matter(tx, event.subject):
+        if assignment.state not in _GONE:
+            _queue(tx, event.id, assignment, ExchangeKind.CASE_CLOSED, at=event.time)
+
+
+def _applied(tx: Transaction, statement_id: UUID, at: datetime) -> None:
+    statements.judge(tx, statement_id, StatementStatus.APPLIED, refusal=None, at=at)
+
+
+def _changed(tx: Transaction, event_id: UUID, assignment_id: UUID, state: AssignmentState, *, at: datetime) -> None:
+    assignments.change(tx, assignment_id, state=state, at=at, binding=True)
+    assignment = assignments.get(tx, assignment_id)
+    if assignment is not None:
+        _queue(tx, event_id, assignment, ExchangeKind.ASSIGNMENT_CHANGED, at=at)
+
+
+def _queue(
+    tx: Transaction,
+    event_id: UUID,
+    assignment: Assignment,
+    kind: ExchangeKind,
+    *,
+    at: datetime,
+    statement_id: UUID | None = None,
+) -> None:
+    """Queue a message in the agency's lane; the same event always makes the same message id."""
+    profile = profile_of(tx, assignment.agency_code)
+    deliveries.queue(
+        tx,
+        delivery_id=uuid5(event_id, f"{assignment.id}:{kind.value}:{statement_id}"),
+        agency=assignment.agency_code,
+        assignment_id=assignment.id,
+        matter_id=assignment.matter_id,
+        kind=kind,
+        version=assignments.next_version(tx, assignment.id),
+        adapter=profile.adapter_for(kind),
+        statement_id=statement_id,
+        traceparent=current_traceparent(),
+        at=at,
+    )
+    tx.wake("deliver")

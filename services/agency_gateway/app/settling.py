@@ -1,0 +1,121 @@
+"""Writing down what became of a delivery: its state, its lane's circuit, and what is said on the bus.
+
+Everything that moves a delivery passes here, so that what is delivered stays delivered, whoever comes late.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnknown, MessageRejected
+from lianban.contracts.codes import DeliveryState
+from services.agency_gateway.app import metrics
+from services.agency_gateway.domain.delivery import Delivered, Outcome, Step, after_attempt, follows
+from services.agency_gateway.domain.lane import after_outcome, shows_life
+from services.agency_gateway.domain.profile import AdapterName, Profile
+from services.agency_gateway.store import assignments, deliveries, lanes
+from services.agency_gateway.store.deliveries import Standing
+
+
+def settle(
+    tx: Transaction, delivery_id: UUID, outcome: Outcome, profile: Profile, *, tries: int | None, at: datetime
+) -> Step | None:
+    """Give a delivery the outcome of an attempt; ``tries`` names the attempt (``None``: no attempt of ours).
+
+    An outcome that comes late (the lease was over, somebody else took the message up) counts only where it says that
+    the department has the message. Returns what the delivery became, ``None`` where nothing changed.
+    """
+    standing = deliveries.lock(tx, delivery_id)
+    if standing is None:
+        return None
+    current = standing.state is DeliveryState.SENDING and not standing.offered and standing.tries == tries
+    if not current and not isinstance(outcome, Delivered):
+        return None
+    settle_seconds = (
+        profile.rest_push.question.wait_seconds if profile.rest_push and profile.rest_push.question else 0.0
+    )
+    step = after_attempt(
+        outcome,
+        tries=max(standing.tries, 1),
+        at=at,
+        back_off=profile.back_off,
+        chance=random.random(),
+        settle=settle_seconds,
+    )
+    if not (step.offered or follows(standing.state, step.state)):
+        return None
+    deliveries.move(tx, delivery_id, step, at=at)
+    if step.reference is not None:
+        assignments.note_reference(tx, standing.assignment_id, step.reference)
+    if standing.adapter is not AdapterName.DESK:
+        _lane(tx, standing.agency_code, outcome, profile, step, at)
+    say(tx, standing, step, at=at)
+    metrics.deliveries.labels(standing.adapter.value, type(outcome).__name__.lower()).inc()
+    if step.state is DeliveryState.DELIVERED:
+        metrics.lag_seconds.labels(standing.adapter.value).observe(max(0.0, (at - standing.created_at).total_seconds()))
+    tx.wake("deliver")
+    return step
+
+
+def _lane(tx: Transaction, agency: str, outcome: Outcome, profile: Profile, step: Step, at: datetime) -> None:
+    alive = shows_life(outcome)
+    if alive:
+        lanes.note_success(tx, agency, at)
+        return
+    if step.trouble is None:
+        return
+    breaker = None
+    if alive is False:
+        breaker = after_outcome(
+            lanes.breaker(tx, agency), outcome, at=at, policy=profile.breaker, chance=random.random()
+        )
+    lanes.note_trouble(tx, agency, breaker, trouble=step.trouble, detail=step.detail, at=at)
+
+
+def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> None:
+    """Say what a delivery became: delivered, unknown (the first time), rejected; other states concern nobody else."""
+    assignment = assignments.get(tx, standing.assignment_id)
+    if assignment is None:
+        raise LookupError("a delivery without assignment")
+    match step.state:
+        case DeliveryState.DELIVERED:
+            event: object = MessageDelivered(
+                delivery_id=standing.id,
+                kind=standing.kind,
+                assignment_id=standing.assignment_id,
+                agency=assignment.agency,
+                adapter=standing.adapter.value,
+                reference=step.reference,
+                delivered_at=at,
+            )
+        case DeliveryState.UNKNOWN if not standing.unknown_told:
+            event = MessageOutcomeUnknown(
+                delivery_id=standing.id,
+                kind=standing.kind,
+                assignment_id=standing.assignment_id,
+                agency=assignment.agency,
+                adapter=standing.adapter.value,
+                since=standing.sent_at or at,
+            )
+        case DeliveryState.REJECTED:
+            event = MessageRejected(
+                delivery_id=standing.id,
+                kind=standing.kind,
+                assignment_id=standing.assignment_id,
+                agency=assignment.agency,
+                adapter=standing.adapter.value,
+                slug=step.trouble.value if step.trouble else "refused",
+                rejected_at=at,
+            )
+        case _:
+            return
+    tx.emit(event, subject=standing.matter_id, at=at)
+
+
+def proved(tx: Transaction, assignment_id: UUID, profile: Profile, *, at: datetime) -> None:
+    """The department speaks about an assignment, so it has the message of which that was unknown."""
+    for delivery_id in deliveries.unknown_of(tx, assignment_id)[:1]:
+        settle(tx, delivery_id, Delivered(), profile, tries=None, at=at)

@@ -1,0 +1,84 @@
+"""Texts of statements for services that are entitled to them, and what we believe for departments."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.calendar import read
+from lianban.chassis.database import Transaction
+from services.agency_gateway.app.dates import due_of
+from services.agency_gateway.app.stating import words_of
+from services.agency_gateway.domain.message import instant
+from services.agency_gateway.store import deliveries, statements
+from services.agency_gateway.store.assignments import Assignment
+
+
+def texts(tx: Transaction, ids: list[UUID]) -> tuple[list[dict[str, Any]], list[UUID]]:
+    """The statements with these ids in full, and the matters that they are about."""
+    items, matters = [], []
+    for stored in statements.get(tx, ids):
+        words = words_of(stored)
+        matters.append(stored.matter_id)
+        items.append(
+            {
+                "id": str(stored.id),
+                "assignment_id": str(stored.assignment_id),
+                "kind": stored.kind.value,
+                "agency": {"code": stored.agency_code, "name": stored.agency_name},
+                "text": words["text"],
+                "legal_basis": words["legal_basis"],
+                "facts": words["facts"],
+                "remedy": words["remedy"],
+                "results": words["results"],
+                "reason": words["reason"],
+                "stated_at": instant(stored.stated_at),
+            }
+        )
+    return items, matters
+
+
+def belief(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
+    """What we believe about an assignment, for its own agency: state, dates, messages and statements, no texts."""
+    return {
+        "id": str(assignment.id),
+        "number": assignment.number,
+        "role": assignment.role.value,
+        "transfer_kind": assignment.transfer_kind.value,
+        "state": assignment.state.value,
+        "binding": assignment.binding,
+        "round": assignment.round,
+        "version": assignment.version,
+        "reference": assignment.reference,
+        "claims": [str(claim) for claim in assignment.claims],
+        "sent_at": instant(assignment.sent_at),
+        "changed_at": instant(assignment.changed_at),
+        "due": [
+            {"rule": due.rule, "date": due.day.isoformat(), "article": due.article}
+            for due in due_of(assignment, read(tx))
+        ],
+        "messages": [
+            {
+                "id": str(item.id),
+                "kind": item.kind.value,
+                "version": item.version,
+                "state": item.state.value,
+                "created_at": instant(item.created_at),
+                "delivered_at": instant(item.delivered_at) if item.delivered_at else None,
+            }
+            for item in deliveries.of_assignment(tx, assignment.id)
+        ],
+        "statements": [
+            {
+                "id": stored.sender_id,
+                "statement_id": str(stored.id),
+                "kind": stored.kind.value,
+                "status": stored.status.value,
+                "refusal": stored.refusal,
+                "stated_at": instant(stored.stated_at),
+                "received_at": instant(stored.received_at),
+                "judged_at": instant(stored.judged_at) if stored.judged_at else None,
+            }
+            for stored in statements.of_assignment(tx, assignment.id)
+        ],
+    }
