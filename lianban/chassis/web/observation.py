@@ -42,7 +42,8 @@ def install(app: Flask, service: str) -> None:
         g.started = clock.perf_counter()
         g.request_id = _reference()
         g.route = request.url_rule.rule if request.url_rule is not None else "unmatched"
-        structlog.contextvars.bind_contextvars(request_id=str(g.request_id))
+        # Each connection is a greenlet of its own, which knows nothing of what was bound at start.
+        structlog.contextvars.bind_contextvars(service=service, request_id=str(g.request_id))
         g.span = ExitStack()
         g.span.enter_context(
             span(f"{request.method} {g.route}", parent=request.headers.get("traceparent"), **{"http.route": g.route})

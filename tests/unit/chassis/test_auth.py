@@ -12,8 +12,7 @@ from lianban.chassis import auth
 from lianban.chassis.auth import InvalidToken, Principal
 from lianban.chassis.time import now
 from lianban.contracts.codes import StaffRole
-
-from .conftest import Keys
+from tests.keys import Keys
 
 FILE = UUID("0b6f2a52-7a3e-4c6c-9f0e-000000000001")
 OTHER = UUID("0b6f2a52-7a3e-4c6c-9f0e-000000000002")

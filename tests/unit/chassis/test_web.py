@@ -438,7 +438,7 @@ def test_the_navigation_shows_each_role_its_desks(client: FlaskClient, token: To
 def test_too_many_requests_are_told_when_to_come_back(client: FlaskClient) -> None:
     assert [client.get("/api/v1/things/rare").status_code for _ in range(3)] == [200, 200, 429]
     answer = client.get("/api/v1/things/rare")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 61
+    assert 30 <= int(answer.headers["Retry-After"]) <= 61
     assert answer.json is not None
     assert answer.json["type"] == "/problems/too-many-requests"
 
@@ -448,6 +448,16 @@ def test_rates_are_counted_per_address_as_the_edge_saw_it(client: FlaskClient) -
         return client.get("/api/v1/things/rare", headers={"X-Forwarded-For": f"6.6.6.6, {address}"}).status_code
 
     assert [ask("10.0.0.1"), ask("10.0.0.1"), ask("10.0.0.1"), ask("10.0.0.2")] == [200, 200, 429, 200]
+
+
+def test_a_site_sets_the_rates_of_addresses_and_of_tokens(
+    client: FlaskClient, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIANBAN_RATE_ANONYMOUS", "2 per minute")
+    officer = {"Authorization": f"Bearer {token(StaffRole.OFFICER)}"}
+    assert [client.get("/api/v1/things/failures/x").status_code for _ in range(3)] == [422, 422, 429]
+    assert [client.get("/api/v1/things", headers=officer).status_code for _ in range(4)] == [200] * 4
+    assert client.get("/static/lianban.css").status_code == 200
 
 
 # Documentation
