@@ -1,6 +1,6 @@
 """The routing service: names and entry points only.
 
-    python -m services.routing.service
+python -m services.routing.service
 """
 
 # ruff: noqa: I001 - the patch in the chassis' service module must come first

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
@@ -37,8 +38,19 @@ _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 """What the password of an unknown name is compared with, so that the time taken tells nothing."""
 
-Hashing = Callable[[Callable[[], bool]], bool]
-"""How the slow comparison is run: in a native thread inside a service."""
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """How slow work is run: at once, or in a native thread inside a service."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """The result of ``work``."""
+
+
+def at_once(work: Callable[[], T], /) -> T:
+    """Run it here."""
+    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ def principal_of(staff_id: UUID, staff: Staff) -> Principal:
     )
 
 
-def sign_in(username: str, password: str, *, at: datetime, compare: Hashing = lambda check: check()) -> SignedIn:
+def sign_in(username: str, password: str, *, at: datetime, run: Run = at_once) -> SignedIn:
     """The tokens of whoever knows the password; raises :class:`Rejected` that does not tell which part was wrong."""
     name = username.strip().lower()
     with database().transaction() as tx:
@@ -72,7 +84,7 @@ def sign_in(username: str, password: str, *, at: datetime, compare: Hashing = la
     if account is not None and account.locked_until is not None and account.locked_until > at:
         raise _locked(account.locked_until, at)
     known = account.password_hash if account is not None and account.password_hash else _NOBODY
-    right = compare(lambda: _matches(known, password))
+    right = run(lambda: _matches(known, password))
     with database().transaction() as tx:
         account = store.by_username(tx, name)
         if account is None or account.password_hash is None or not account.staff.active or not right:
@@ -125,19 +137,18 @@ def sign_out_everywhere(staff_id: UUID, *, at: datetime) -> int:
         return store.end_all_sessions(tx, staff_id, at=at)
 
 
-def change_password(staff_id: UUID, old: str, new: str, *, at: datetime, compare: Hashing) -> None:
+def change_password(staff_id: UUID, old: str, new: str, *, at: datetime, run: Run) -> None:
     """A new password; every other session of the person ends."""
     with database().transaction() as tx:
         account = store.by_id(tx, staff_id)
     if account is None or account.password_hash is None:
         raise Rejected("no-password", "该账户没有本地密码。", "This account has no local password.", status=409)
     known = account.password_hash
-    if not compare(lambda: _matches(known, old)):
+    if not run(lambda: _matches(known, old)):
         raise Rejected("wrong-password", "原密码不正确。", "The old password is not right.", field="old")
-    made: list[str] = []
-    compare(lambda: bool(made.append(hash_password(new)) or True))
+    made = run(lambda: hash_password(new))
     with database().transaction() as tx:
-        store.set_password(tx, staff_id, made[0])
+        store.set_password(tx, staff_id, made)
         store.end_all_sessions(tx, staff_id, at=at)
 
 
@@ -174,9 +185,7 @@ def _begin(tx: Transaction, staff_id: UUID, staff: Staff, at: datetime) -> Signe
 
 def _tokens(staff_id: UUID, staff: Staff, fresh: str | None, expires: datetime, at: datetime) -> SignedIn:
     who = principal_of(staff_id, staff)
-    return SignedIn(
-        who, issue_access(who, at=at), at + timedelta(seconds=ACCESS_SECONDS), fresh, expires
-    )
+    return SignedIn(who, issue_access(who, at=at), at + timedelta(seconds=ACCESS_SECONDS), fresh, expires)
 
 
 def _digest(token: str) -> bytes:

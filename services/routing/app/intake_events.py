@@ -10,6 +10,7 @@ from lianban.contracts.codes import ClosingReason, DecidedBy, MatterState
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.law.superiors import blocked_agencies
 from services.routing.app.cases import POLICY, keep, locked, remember
+from services.routing.app.deciders import standings
 from services.routing.app.policy import policy
 from services.routing.app.reopening import reopen_round
 from services.routing.domain.case import Case, NotApplicable
@@ -37,7 +38,7 @@ def on_matter_registered(tx: Transaction, event: Received[MatterRegistered]) -> 
         received_at=data.received_at,
         claims=data.claims,
         accused=accused,
-        blocked=blocked_agencies(accused, registers.lines(tx)) if accused else frozenset(),
+        blocked=blocked_agencies(accused, standings(registers.agencies(tx))) if accused else frozenset(),
         anonymous=data.anonymous,
         reachable=bool(data.reachable),
         imported=data.imported,
@@ -51,9 +52,7 @@ def on_matter_supplemented(tx: Transaction, event: Received[MatterSupplemented])
     """New facts: fetch the text again, and suggest anew while nothing is decided."""
     case = locked(tx, event.subject)
     texts.want_suggestion(tx, case.id, at=event.time)
-    remember(
-        tx, case.id, [(event.time, "matter-supplemented", PETITIONER, {"attachments": event.data.attachments})]
-    )
+    remember(tx, case.id, [(event.time, "matter-supplemented", PETITIONER, {"attachments": event.data.attachments})])
     tx.wake("suggest")
 
 
@@ -79,7 +78,14 @@ def on_matter_rated(tx: Transaction, event: Received[MatterRated]) -> None:
     remember(
         tx,
         case.id,
-        [(event.time, "matter-rated", PETITIONER, {"round": data.round, "solved": data.solved, "votes": len(data.votes)})],
+        [
+            (
+                event.time,
+                "matter-rated",
+                PETITIONER,
+                {"round": data.round, "solved": data.solved, "votes": len(data.votes)},
+            )
+        ],
     )
     site = policy()
     try:
@@ -93,4 +99,3 @@ def on_matter_rated(tx: Transaction, event: Received[MatterRated]) -> None:
             keep(tx, case, actor=POLICY, at=event.time)
     except NotApplicable as refused:
         log.info("case.rating_not_applicable", case_id=str(case.id), slug=refused.slug)
-

@@ -101,7 +101,8 @@ def triage(
 
     ``q`` is a matter's number, or words of at least two characters that must all occur in the text.
     """
-    number, keys = None, ()
+    number: str | None = None
+    keys: tuple[int, ...] = ()
     if q:
         word = q.strip()
         if len(word) >= 8 and word.replace("-", "").isascii() and any(c.isdigit() for c in word):

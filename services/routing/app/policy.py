@@ -1,18 +1,18 @@
 """The site's policy for routing: the table ``[routing]`` of its TOML file.
 
-    [routing]
-    hop_limit = 3                  # objections of leads in one round after which only a designation helps
-    automatic_objections = false   # re-route to the proposed agency without a person
-    automatic_reopening = false    # "not solved" orders re-handling without a person
-    reopen_rounds = 2              # the last round that may be ordered so
-    rating_window_days = 30        # days from service in which targets may be rated
-    suggest_minimum = 0.15         # lowest score of a matter type that is suggested
-    suggest_co_handlers = 3        # most co-handlers that are suggested
-    [[routing.automatic]]          # a stated case of automatic routing; all given conditions must hold
-    channels = ["hotline"]
-    matter_types = ["water-pollution"]
-    imported = true
-    minimum_score = 0.5
+[routing]
+hop_limit = 3                  # objections of leads in one round after which only a designation helps
+automatic_objections = false   # re-route to the proposed agency without a person
+automatic_reopening = false    # "not solved" orders re-handling without a person
+reopen_rounds = 2              # the last round that may be ordered so
+rating_window_days = 30        # days from service in which targets may be rated
+suggest_minimum = 0.15         # lowest score of a matter type that is suggested
+suggest_co_handlers = 3        # most co-handlers that are suggested
+[[routing.automatic]]          # a stated case of automatic routing; all given conditions must hold
+channels = ["hotline"]
+matter_types = ["water-pollution"]
+imported = true
+minimum_score = 0.5
 """
 
 from __future__ import annotations

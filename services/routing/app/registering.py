@@ -47,7 +47,11 @@ def register_region(tx: Transaction, item: Region, *, at: datetime) -> None:
         )
     if item.parent_code is not None and registers.region(tx, item.parent_code) is None:
         raise Rejected(
-            "unknown-region", "没有区划“{code}”。", "There is no region “{code}”.", field="parent_code", code=item.parent_code
+            "unknown-region",
+            "没有区划“{code}”。",
+            "There is no region “{code}”.",
+            field="parent_code",
+            code=item.parent_code,
         )
     if registers.region(tx, item.code) == item:
         return
@@ -71,7 +75,11 @@ def register_agency(tx: Transaction, item: Agency, *, at: datetime) -> None:
         )
     if registers.region(tx, item.region_code) is None:
         raise Rejected(
-            "unknown-region", "没有区划“{code}”。", "There is no region “{code}”.", field="region_code", code=item.region_code
+            "unknown-region",
+            "没有区划“{code}”。",
+            "There is no region “{code}”.",
+            field="region_code",
+            code=item.region_code,
         )
     if registers.agency(tx, item.code) == item:
         return
@@ -109,7 +117,10 @@ def register_staff(tx: Transaction, item: Staff, password: str | None, *, at: da
         )
     if StaffRole.AGENCY in item.roles and (item.agency is None or registers.agency(tx, item.agency) is None):
         raise Rejected(
-            "agency-missing", "承办单位人员必须属于一个已登记的单位。", "Staff of an agency need a registered agency.", field="agency"
+            "agency-missing",
+            "承办单位人员必须属于一个已登记的单位。",
+            "Staff of an agency need a registered agency.",
+            field="agency",
         )
     known = staff_id(item.username)
     current = accounts.by_id(tx, known)

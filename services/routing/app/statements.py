@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from lianban.chassis.database import Transaction
@@ -139,13 +139,20 @@ def on_message_rejected(tx: Transaction, event: Received[MessageRejected]) -> No
     remember(
         tx,
         case.id,
-        [(event.time, "message-rejected", event.data.agency.name, {"slug": event.data.slug, "adapter": event.data.adapter})],
+        [
+            (
+                event.time,
+                "message-rejected",
+                event.data.agency.name,
+                {"slug": event.data.slug, "adapter": event.data.adapter},
+            )
+        ],
     )
 
 
-def _judge(tx: Transaction, event: Received[object], kind: str, apply: Callable[[Case], None]) -> bool:
+def _judge(tx: Transaction, event: Received[Any], kind: str, apply: Callable[[Case], None]) -> bool:
     """Apply a statement or refuse it; either way it is kept. Returns whether it was applied."""
-    data: _Stated = event.data  # type: ignore[assignment]
+    data: _Stated = event.data
     case = locked(tx, event.subject)
     refused: str | None = None
     try:

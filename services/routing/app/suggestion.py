@@ -1,4 +1,4 @@
-"""Worker loop: fetch a matter's text from intake, keep it sealed and searchable, and suggest who leads and who joins."""
+"""Worker loop: fetch a matter's text from intake, keep it sealed and searchable, suggest who leads and who joins."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from lianban.contracts import routing as said
 from lianban.contracts.codes import (
     AgencyRole,
     AssignmentState,
@@ -26,12 +25,29 @@ from lianban.contracts.codes import (
     TransferKind,
 )
 from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimOutcome, ClaimRef, OpinionPart, RatingVote
+from lianban.contracts.routing import (
+    AssignmentAccepted,
+    AssignmentDesignated,
+    AssignmentDone,
+    AssignmentObjected,
+    AssignmentOpinionGiven,
+    AssignmentProgressed,
+    AssignmentReleased,
+    AssignmentReplied,
+    AssignmentSent,
+    AssignmentUpheld,
+    AssignmentWithdrawn,
+    CaseAccepted,
+    CaseClosed,
+    CaseDecided,
+    CaseDisputed,
+    CaseReopened,
+    CaseRouted,
+)
 from lianban.law import lifecycle
 
 A = AssignmentState
-ENDED = frozenset({A.RELEASED, A.WITHDRAWN, A.DONE})
-"""States that an assignment never leaves."""
-ANSWERED = frozenset({A.OPINION_GIVEN, A.REPLIED, A.DONE})
+Do = lifecycle.AssignmentAction
 OPEN_CASE = frozenset(
     {
         MatterState.REGISTERED,
@@ -103,7 +119,7 @@ class Assignment:
     @property
     def active(self) -> bool:
         """Whether the agency still has this part."""
-        return self.state not in ENDED
+        return self.state not in lifecycle.ENDED
 
     @property
     def required(self) -> bool:
@@ -202,7 +218,7 @@ class Case:
         return tuple(
             item.agency
             for item in self.current
-            if item.role is AgencyRole.CO_HANDLER and item.state not in ANSWERED
+            if item.role is AgencyRole.CO_HANDLER and item.state is not A.OPINION_GIVEN
         )
 
     def has_refused(self, agency_code: str) -> bool:
@@ -251,8 +267,8 @@ class Case:
         if len(self.refusals) >= hop_limit and any(item.role is AgencyRole.LEAD for item in wanted):
             raise NotApplicable("hop-limit")
 
-        for item in self.open_objections:
-            self._release(item, at)
+        for objected in self.open_objections:
+            self._release(objected, at)
         for assignment_id in withdraw:
             self._withdraw(self.find(assignment_id), at)
         fresh: list[Wanted] = []
@@ -270,12 +286,12 @@ class Case:
             raise NotApplicable("two-leads")
         if not new_lead and self.lead is None:
             raise NotApplicable("no-lead")
-        made = [self._send(item, kind, at, new_id(), A.SENT, binding=False) for item in fresh]
+        made = [self._send(item, kind, at, new_id(), binding=False) for item in fresh]
         covered = {claim for item in self.current if item.role is not AgencyRole.COPY for claim in item.claims}
         if covered != known:
             raise NotApplicable("claim-uncovered")
         self.said.append(
-            said.CaseRouted(
+            CaseRouted(
                 round=self.round,
                 decided_by=decided_by,
                 kind=kind,
@@ -288,57 +304,61 @@ class Case:
 
     def release(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
         """Agree with an objection: the agency is let go; a lead must then be found anew."""
-        item = self.find(assignment_id)
-        if item.state is not A.OBJECTED:
-            raise NotApplicable("no-objection")
-        self._release(item, at)
+        self._release(self.find(assignment_id), at)
         self._settle(at, new_id)
 
     def uphold(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
         """Refuse an objection: the agency must accept."""
         item = self.find(assignment_id)
-        if item.state is not A.OBJECTED:
-            raise NotApplicable("no-objection")
         if self.dispute is not None and item.role is AgencyRole.LEAD:
             raise NotApplicable("disputed")
-        self._to(item, A.UPHELD)
+        self._act(item, Do.UPHOLD)
         item.binding = True
-        self.said.append(
-            said.AssignmentUpheld(assignment_id=item.id, agency=item.agency, role=item.role, upheld_at=at)
-        )
+        self.said.append(AssignmentUpheld(assignment_id=item.id, agency=item.agency, role=item.role, upheld_at=at))
         self._settle(at, new_id)
 
     def designate(
         self, agency: AgencyRef, *, decided_by: AgencyRef, kind: TransferKind, at: datetime, new_id: Callable[[], UUID]
     ) -> None:
         """The common superior or the joint conference decides who accepts (条例 §24); it binds."""
-        if self.state not in {MatterState.OBJECTED, MatterState.DISPUTED}:
+        if self.dispute is None and not self.refusals:
             raise NotApplicable("no-dispute")
+        if self.state not in OPEN_CASE:
+            raise NotApplicable("case-not-open")
         if agency.code in self.blocked:
             raise NotApplicable("agency-blocked")
+        own = next((item for item in self.open_objections if item.agency.code == agency.code), None)
+        if own is not None and own.role is not AgencyRole.LEAD:
+            self._release(own, at)
+            own = None
         for item in self.open_objections:
-            if item.role is AgencyRole.LEAD or item.agency.code == agency.code:
+            if item.role is AgencyRole.LEAD and item is not own:
                 self._release(item, at)
-        if self.lead is not None:
+        if self.lead is not own:
             raise NotApplicable("lead-not-disputed")
         for item in self.current:
-            if item.agency.code == agency.code:
+            if item.agency.code == agency.code and item is not own:
                 self._withdraw(item, at)
-        made = self._send(Wanted(agency, AgencyRole.LEAD), kind, at, new_id(), A.DESIGNATED, binding=True)
         self.dispute = None
-        self.said += [
-            said.CaseRouted(
+        chosen = own or self._send(Wanted(agency, AgencyRole.LEAD), kind, at, new_id(), binding=True)
+        chosen.binding = True
+        self.said.append(
+            CaseRouted(
                 round=self.round,
                 decided_by=DecidedBy.OFFICER,
                 kind=kind,
                 assignments=tuple(item.ref for item in self.current),
                 routed_at=at,
-            ),
-            self._sent(made),
-            said.AssignmentDesignated(
-                assignment_id=made.id, agency=agency, role=made.role, decided_by=decided_by, designated_at=at
-            ),
-        ]
+            )
+        )
+        if own is None:
+            self.said.append(self._sent(chosen))
+        self._act(chosen, Do.DESIGNATE)
+        self.said.append(
+            AssignmentDesignated(
+                assignment_id=chosen.id, agency=agency, role=chosen.role, decided_by=decided_by, designated_at=at
+            )
+        )
         self._settle(at, new_id)
 
     # -- what departments say ----------------------------------------------------------------------------------
@@ -346,15 +366,15 @@ class Case:
     def accept(self, assignment_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
         """An agency accepts; when it leads, the matter is accepted (受理)."""
         item = self._open(assignment_id)
-        self._to(item, A.ACCEPTED)
+        self._act(item, Do.ACCEPT)
         self.said.append(
-            said.AssignmentAccepted(
+            AssignmentAccepted(
                 assignment_id=item.id, agency=item.agency, role=item.role, binding=item.binding, accepted_at=at
             )
         )
         if item.role is AgencyRole.LEAD:
             self.said.append(
-                said.CaseAccepted(
+                CaseAccepted(
                     assignment_id=item.id,
                     lead=item.agency,
                     co_handlers=tuple(a.agency for a in self.current if a.role is AgencyRole.CO_HANDLER),
@@ -379,12 +399,10 @@ class Case:
         ``decider`` finds the body that decides among the parties.
         """
         item = self._open(assignment_id)
-        if item.binding:
-            raise NotApplicable("binding")
-        self._to(item, A.OBJECTED)
+        self._act(item, Do.OBJECT)
         item.objection = objection
         self.said.append(
-            said.AssignmentObjected(
+            AssignmentObjected(
                 assignment_id=item.id,
                 agency=item.agency,
                 role=item.role,
@@ -401,18 +419,15 @@ class Case:
             if sent_back or len(refusals) >= hop_limit:
                 parties = tuple(dict.fromkeys(other.agency for other in refusals))
                 self.dispute = Dispute(parties, decider(parties), at)
-                self.said.append(
-                    said.CaseDisputed(parties=parties, decider=self.dispute.decider, disputed_at=at)
-                )
+                self.said.append(CaseDisputed(parties=parties, decider=self.dispute.decider, disputed_at=at))
         self._settle(at, new_id)
 
     def progress(self, assignment_id: UUID, statement_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
         """An agency tells progress; the first one means that handling began."""
         item = self._open(assignment_id)
-        if item.state is not A.HANDLING:
-            self._to(item, A.HANDLING)
+        self._act(item, Do.PROGRESS)
         self.said.append(
-            said.AssignmentProgressed(
+            AssignmentProgressed(
                 assignment_id=item.id,
                 agency=item.agency,
                 role=item.role,
@@ -433,18 +448,15 @@ class Case:
     ) -> None:
         """A co-handler gives its opinion; it may complete what a held reply waits for."""
         item = self._open(assignment_id)
-        if item.role is not AgencyRole.CO_HANDLER:
-            raise NotApplicable("not-co-handler")
         self._check_results(results)
         others = {claim for a in self.current if a.required and a.id != item.id for claim in a.claims}
-        if not {outcome.claim_id for outcome in results}.issuperset(set(item.claims) - others):
+        alone = set(item.claims) - others if item.role is AgencyRole.CO_HANDLER else set()
+        if not {outcome.claim_id for outcome in results} >= alone:
             raise NotApplicable("claims-unanswered")
-        self._to(item, A.OPINION_GIVEN)
+        self._act(item, Do.GIVE_OPINION)
         item.statement_id, item.results = statement_id, tuple(results)
         self.said.append(
-            said.AssignmentOpinionGiven(
-                assignment_id=item.id, agency=item.agency, statement_id=statement_id, given_at=at
-            )
+            AssignmentOpinionGiven(assignment_id=item.id, agency=item.agency, statement_id=statement_id, given_at=at)
         )
         self._settle(at, new_id)
 
@@ -459,16 +471,13 @@ class Case:
     ) -> None:
         """The lead replies claim by claim (条例 §32); held back while a required opinion is missing (R10)."""
         item = self._open(assignment_id)
-        if item.role is not AgencyRole.LEAD:
-            raise NotApplicable("not-lead")
         self._check_results(results)
-        answered = {outcome.claim_id for outcome in results}
-        if not answered.issuperset(item.claims):
+        if item.role is AgencyRole.LEAD and not {outcome.claim_id for outcome in results}.issuperset(item.claims):
             raise NotApplicable("claims-unanswered")
-        self._to(item, A.REPLIED)
+        self._act(item, Do.REPLY)
         item.statement_id, item.results = statement_id, tuple(results)
         self.said.append(
-            said.AssignmentReplied(
+            AssignmentReplied(
                 assignment_id=item.id,
                 agency=item.agency,
                 statement_id=statement_id,
@@ -513,7 +522,7 @@ class Case:
             raise NotApplicable("not-served")
         self.state = MatterState.CLOSED
         self.close_due = None
-        self.said.append(said.CaseClosed(reason=reason, closed_at=at))
+        self.said.append(CaseClosed(reason=reason, closed_at=at))
 
     def not_solved(self) -> None:
         """The petitioner says that it is not solved: an officer is to decide on re-handling."""
@@ -547,20 +556,19 @@ class Case:
         self.round += 1
         self.decision_id = self.decided_at = self.served_at = self.close_due = None
         self.dispute = None
-        self.said.append(said.CaseReopened(round=self.round, ordered_by=ordered_by, reopened_at=at))
+        self.said.append(CaseReopened(round=self.round, ordered_by=ordered_by, reopened_at=at))
         made = [
             self._send(
                 Wanted(successors.get(item.agency.code, item.agency), item.role, item.claims),
                 item.kind,
                 at,
                 new_id(),
-                A.SENT,
                 binding=False,
             )
             for item in parts.values()
         ]
         self.said.append(
-            said.CaseRouted(
+            CaseRouted(
                 round=self.round,
                 decided_by=ordered_by,
                 kind=made[0].kind,
@@ -580,7 +588,7 @@ class Case:
         self.state = MatterState.WITHDRAWN
         self.attention = None
         self.dispute = None
-        self.said.append(said.CaseClosed(reason=ClosingReason.WITHDRAWN, closed_at=at))
+        self.said.append(CaseClosed(reason=ClosingReason.WITHDRAWN, closed_at=at))
 
     def look_at_delivery(self) -> None:
         """A department says that it can never take a message: a person must look."""
@@ -591,16 +599,15 @@ class Case:
 
     def _open(self, assignment_id: UUID) -> Assignment:
         item = self.find(assignment_id)
-        if not item.active or self.state not in OPEN_CASE:
+        if self.state not in OPEN_CASE:
             raise NotApplicable("assignment-ended")
-        if item.role is AgencyRole.COPY:
-            raise NotApplicable("copy-only")
         return item
 
-    def _to(self, item: Assignment, target: AssignmentState) -> None:
-        if target not in lifecycle.ASSIGNMENT[item.state]:
-            raise NotApplicable(f"not-from-{item.state.value.replace('_', '-')}")
-        item.state = target
+    def _act(self, item: Assignment, action: lifecycle.AssignmentAction) -> None:
+        try:
+            item.state = lifecycle.next_assignment_state(item.state, action, item.role, binding=item.binding)
+        except lifecycle.IllegalMove as error:
+            raise NotApplicable(error.slug) from error
 
     def _check_results(self, results: Sequence[ClaimOutcome]) -> None:
         known = {claim.id for claim in self.claims}
@@ -608,22 +615,16 @@ class Case:
             raise NotApplicable("unknown-claim")
 
     def _release(self, item: Assignment, at: datetime) -> None:
-        self._to(item, A.RELEASED)
-        self.said.append(
-            said.AssignmentReleased(assignment_id=item.id, agency=item.agency, role=item.role, released_at=at)
-        )
+        self._act(item, Do.RELEASE)
+        self.said.append(AssignmentReleased(assignment_id=item.id, agency=item.agency, role=item.role, released_at=at))
 
     def _withdraw(self, item: Assignment, at: datetime) -> None:
-        if not item.active:
-            raise NotApplicable("assignment-ended")
-        self._to(item, A.WITHDRAWN)
+        self._act(item, Do.WITHDRAW)
         self.said.append(
-            said.AssignmentWithdrawn(assignment_id=item.id, agency=item.agency, role=item.role, withdrawn_at=at)
+            AssignmentWithdrawn(assignment_id=item.id, agency=item.agency, role=item.role, withdrawn_at=at)
         )
 
-    def _send(
-        self, wanted: Wanted, kind: TransferKind, at: datetime, new_id: UUID, state: AssignmentState, *, binding: bool
-    ) -> Assignment:
+    def _send(self, wanted: Wanted, kind: TransferKind, at: datetime, new_id: UUID, *, binding: bool) -> Assignment:
         item = Assignment(
             id=new_id,
             position=len(self.assignments) + 1,
@@ -632,15 +633,15 @@ class Case:
             role=wanted.role,
             kind=kind,
             claims=wanted.claims or tuple(claim.id for claim in self.claims),
-            state=state,
+            state=A.SENT,
             binding=binding,
             sent_at=at,
         )
         self.assignments.append(item)
         return item
 
-    def _sent(self, item: Assignment) -> said.AssignmentSent:
-        return said.AssignmentSent(
+    def _sent(self, item: Assignment) -> AssignmentSent:
+        return AssignmentSent(
             assignment_id=item.id,
             number=self.number,
             agency=item.agency,
@@ -661,7 +662,10 @@ class Case:
         if lead is not None and lead.state is A.REPLIED and not self.waiting_for:
             self._decide(lead, at, new_id())
             return
-        self.state = self._derived(lead)
+        self.state = lifecycle.matter_state(
+            (lifecycle.Part(item.role, item.state) for item in self.assignments if item.round == self.round),
+            lifecycle.Milestones(disputed=self.dispute is not None),
+        )
         if self.dispute is not None:
             self.attention = Attention.DISPUTE
         elif self.open_objections:
@@ -670,21 +674,6 @@ class Case:
             self.attention = Attention.ROUTE
         else:
             self.attention = None
-
-    def _derived(self, lead: Assignment | None) -> MatterState:
-        if self.dispute is not None:
-            return MatterState.DISPUTED
-        if lead is None:
-            return MatterState.OBJECTED if self.refusals else MatterState.REGISTERED
-        match lead.state:
-            case A.OBJECTED:
-                return MatterState.OBJECTED
-            case A.ACCEPTED:
-                return MatterState.ACCEPTED
-            case A.HANDLING | A.REPLIED:
-                return MatterState.HANDLING
-            case _:
-                return MatterState.ROUTED
 
     def _decide(self, lead: Assignment, at: datetime, decision_id: UUID) -> None:
         parts = [lead, *(a for a in self.current if a.role is AgencyRole.CO_HANDLER)]
@@ -703,7 +692,7 @@ class Case:
         if not self.reachable:
             self.close_due = at
         self.said.append(
-            said.CaseDecided(
+            CaseDecided(
                 decision_id=decision_id,
                 round=self.round,
                 lead=lead.agency,
@@ -717,7 +706,5 @@ class Case:
             )
         )
         for item in self.current:
-            self._to(item, A.DONE)
-            self.said.append(
-                said.AssignmentDone(assignment_id=item.id, agency=item.agency, role=item.role, done_at=at)
-            )
+            self._act(item, Do.FINISH)
+            self.said.append(AssignmentDone(assignment_id=item.id, agency=item.agency, role=item.role, done_at=at))

@@ -143,9 +143,7 @@ def suggest(
             continue
         strong = found.keywords and found.score >= SECOND_TYPE_SHARE * lead.score
         if strong and first.agency.code not in co_handlers and len(co_handlers) < policy.suggest_co_handlers:
-            co_handlers[first.agency.code] = Candidate(
-                first.agency, AgencyRole.CO_HANDLER, first.score, first.reasons
-            )
+            co_handlers[first.agency.code] = Candidate(first.agency, AgencyRole.CO_HANDLER, first.score, first.reasons)
         else:
             others.setdefault(first.agency.code, first)
     return Suggestion(
@@ -218,10 +216,8 @@ def may_route_automatically(
     )
 
 
-def fallback_office(place: str, agencies: Mapping[str, Agency]) -> Agency | None:
-    """The petition office nearest to a place: it coordinates where nobody else is found (条例 §24)."""
-    for region in places.chain(place):
-        for agency in agencies.values():
-            if agency.petition_office and agency.active and agency.region_code == region:
-                return agency
-    return None
+def petition_offices(place: str, agencies: Mapping[str, Agency]) -> tuple[Agency, ...]:
+    """The petition offices that are responsible for a place, the nearest first: they coordinate (条例 §24)."""
+    chain = places.chain(place)
+    found = [item for item in agencies.values() if item.petition_office and item.active and item.region_code in chain]
+    return tuple(sorted(found, key=lambda item: chain.index(item.region_code)))

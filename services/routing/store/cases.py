@@ -107,8 +107,8 @@ def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
     return bool(
         tx.execute(
             """
-            insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims, accused,
-                blocked, anonymous, reachable, imported, state, attention, suggest_due)
+            insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims,
+                accused, blocked, anonymous, reachable, imported, state, attention, suggest_due)
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (id) do nothing
             """,
@@ -266,7 +266,5 @@ def votes(tx: Transaction, case_id: UUID, round_: int) -> list[RatingVote]:
 
 def due_for_closing(tx: Transaction, *, at: datetime, limit: int) -> list[UUID]:
     """Cases whose rating window is over, oldest first."""
-    rows = tx.execute(
-        "select id from petition_case where close_due <= %s order by close_due limit %s", (at, limit)
-    )
+    rows = tx.execute("select id from petition_case where close_due <= %s order by close_due limit %s", (at, limit))
     return [row["id"] for row in rows]

@@ -12,7 +12,7 @@ from lianban.chassis.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which cases a list shows; `prefix` is the territory's or region's digits, `grams` the keyed grams searched for."""
+    """Which cases a list shows; ``prefixes`` are digits of regions, ``grams`` the keyed grams searched for."""
 
     waiting: bool = True
     state: str | None = None
@@ -28,9 +28,7 @@ def triage(tx: Transaction, wanted: Filter, *, after: tuple[datetime, UUID] | No
     return list(tx.execute(sql, params))
 
 
-def triage_query(
-    wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int
-) -> tuple[str, dict[str, Any]]:
+def triage_query(wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int) -> tuple[str, dict[str, Any]]:
     """The statement of :func:`triage` with its parameters; made of fixed parts only."""
     parts: list[str] = []
     params: dict[str, Any] = {"limit": limit}
@@ -66,7 +64,7 @@ def triage_query(
         where {where}
         order by c.received_at, c.id
         limit %(limit)s
-        """,  # noqa: S608 - fixed parts, values are parameters
+        """,
         params,
     )
 

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from lianban.chassis.database import Transaction
+from lianban.chassis.errors import Retry
 from lianban.contracts.codes import AgencyLevel
 from services.routing.domain.register import Agency, LegalBasis, MatterType, Part, Region
 
@@ -50,7 +51,8 @@ def put_region(tx: Transaction, item: Region, *, at: datetime) -> None:
     tx.execute(
         """
         insert into region (code, name, level, parent_code, registered_at) values (%s, %s, %s, %s, %s)
-        on conflict (code) do update set name = excluded.name, level = excluded.level, parent_code = excluded.parent_code
+        on conflict (code) do update
+            set name = excluded.name, level = excluded.level, parent_code = excluded.parent_code
         """,
         (item.code, item.name, item.level.value, item.parent_code, at),
     )
@@ -67,9 +69,7 @@ def agencies(tx: Transaction) -> dict[str, Agency]:
     return {row["code"]: _agency(row) for row in tx.execute("select * from agency order by code")}
 
 
-def agency_page(
-    tx: Transaction, *, q: str | None, after: str | None, limit: int, active_only: bool
-) -> list[Agency]:
+def agency_page(tx: Transaction, *, q: str | None, after: str | None, limit: int, active_only: bool) -> list[Agency]:
     """Agencies by code, from after a code on; ``q`` is a part of the name or the start of the code."""
     rows = tx.execute(
         """
@@ -149,15 +149,17 @@ def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
     """Add an item of the catalogue or change it; its revision rises only when something changed."""
     tx.execute(
         """
-        insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis, revision, registered_at)
+        insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis,
+                                        revision, registered_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, nextval('matter_type_revision'), %s)
         on conflict (code) do update set
-            item = excluded.item, field = excluded.field, name = excluded.name, name_en = excluded.name_en, lead = excluded.lead,
-            co_handlers = excluded.co_handlers, keywords = excluded.keywords, examples = excluded.examples,
-            basis = excluded.basis, revision = excluded.revision
-        where (old.item, old.field, old.name, old.name_en, old.lead, old.co_handlers, old.keywords, old.examples, old.basis)
-           is distinct from (excluded.item, excluded.field, excluded.name, excluded.name_en, excluded.lead, excluded.co_handlers,
-                             excluded.keywords, excluded.examples, excluded.basis)
+            item = excluded.item, field = excluded.field, name = excluded.name, name_en = excluded.name_en,
+            lead = excluded.lead, co_handlers = excluded.co_handlers, keywords = excluded.keywords,
+            examples = excluded.examples, basis = excluded.basis, revision = excluded.revision
+        where (old.item, old.field, old.name, old.name_en, old.lead, old.co_handlers, old.keywords, old.examples,
+               old.basis)
+           is distinct from (excluded.item, excluded.field, excluded.name, excluded.name_en, excluded.lead,
+                             excluded.co_handlers, excluded.keywords, excluded.examples, excluded.basis)
         """,
         (
             item.code,
@@ -178,10 +180,21 @@ def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
 def read_catalogue(url: str, *, known: int | None) -> tuple[int, list[MatterType]] | None:
     """The catalogue's revision and items, over a read-only connection of its own; ``None`` when still ``known``.
 
-    For the text model's process, which is no service and has no pool.
+    For the text model's process, which is no service and has no pool. Raises :class:`Retry` when the database is out
+    of reach.
     """
+    try:
+        return _read_catalogue(url, known)
+    except psycopg.Error as error:
+        raise Retry(f"the database is out of reach: {type(error).__name__}") from error
+
+
+def _read_catalogue(url: str, known: int | None) -> tuple[int, list[MatterType]] | None:
     with psycopg.connect(
-        url, row_factory=dict_row, connect_timeout=5, options="-c default_transaction_read_only=on -c statement_timeout=15000"
+        url,
+        row_factory=dict_row,
+        connect_timeout=5,
+        options="-c default_transaction_read_only=on -c statement_timeout=15000",
     ) as connection:
         row = connection.execute("select coalesce(max(revision), 0) as revision from matter_type").fetchone()
         revision = int(row["revision"]) if row else 0

@@ -91,16 +91,12 @@ def put(tx: Transaction, staff_id: UUID, item: Staff, password_hash: str | None,
 
 def note_failure(tx: Transaction, staff_id: UUID, failures: int, locked_until: datetime | None) -> None:
     """A wrong password."""
-    tx.execute(
-        "update staff set failures = %s, locked_until = %s where id = %s", (failures, locked_until, staff_id)
-    )
+    tx.execute("update staff set failures = %s, locked_until = %s where id = %s", (failures, locked_until, staff_id))
 
 
 def note_success(tx: Transaction, staff_id: UUID, *, at: datetime) -> None:
     """A right password."""
-    tx.execute(
-        "update staff set failures = 0, locked_until = null, signed_in_at = %s where id = %s", (at, staff_id)
-    )
+    tx.execute("update staff set failures = 0, locked_until = null, signed_in_at = %s where id = %s", (at, staff_id))
 
 
 def set_password(tx: Transaction, staff_id: UUID, password_hash: str) -> None:

@@ -12,11 +12,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import psycopg
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 from lianban.chassis import logs
+from lianban.chassis.errors import Retry
 from lianban.chassis.settings import settings
 from services.routing.store.registers import read_catalogue
 from services.routing.suggest.model import TextModel
@@ -58,9 +58,9 @@ class Learner:
         """Learn anew if the catalogue changed."""
         try:
             found = read_catalogue(self._url, known=self._revision)
-        except psycopg.Error as error:
+        except Retry as error:
             self.why_not = "the database is out of reach; the last model is kept"
-            log.warning("suggest.database_away", reason=type(error).__name__)
+            log.warning("suggest.database_away", reason=str(error))
             return
         if found is None:
             return

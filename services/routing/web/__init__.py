@@ -12,6 +12,4 @@ from services.routing.web.sign_in import sign_in_pages
 
 def create_app() -> Flask:
     """The Flask application of routing."""
-    return web.create_app(
-        "routing", api=[api.triage, api.cases, api.agencies, api.keys], pages=[desk, sign_in_pages]
-    )
+    return web.create_app("routing", api=[api.triage, api.cases, api.agencies, api.keys], pages=[desk, sign_in_pages])

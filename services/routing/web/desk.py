@@ -15,8 +15,8 @@ from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.chassis.web import (
-    Pages,
     PageRequest,
+    Pages,
     _,
     idempotent,
     language,
@@ -144,7 +144,7 @@ def case_page(case_id: UUID) -> Any:
 def confirm(case_id: UUID) -> Any:
     """Confirm the suggestion as it is."""
 
-    def decide(values: dict[str, Any]) -> str:
+    def decide(values: dict[str, Any]) -> Any:
         with database().transaction() as tx:
             parts = looking.suggested_parts(looking.view(tx, case_id, territory=principal().territory).suggestion)
         assigning.assign(
@@ -166,7 +166,7 @@ def confirm(case_id: UUID) -> Any:
 def assign(case_id: UUID) -> Any:
     """Route to the agencies of the form."""
 
-    def decide(values: dict[str, Any]) -> str:
+    def decide(values: dict[str, Any]) -> Any:
         with database().transaction() as tx:
             seen = looking.view(tx, case_id, territory=principal().territory)
         assigning.assign(
@@ -189,7 +189,7 @@ def assign(case_id: UUID) -> Any:
 def decide_objection(case_id: UUID) -> Any:
     """Agree with an objection, or refuse it."""
 
-    def decide(values: dict[str, Any]) -> str:
+    def decide(values: dict[str, Any]) -> Any:
         release = values["decision"] == "release"
         assigning.decide_objection(
             case_id,
@@ -210,7 +210,7 @@ def decide_objection(case_id: UUID) -> Any:
 def designate(case_id: UUID) -> Any:
     """Record who must accept."""
 
-    def decide(values: dict[str, Any]) -> str:
+    def decide(values: dict[str, Any]) -> Any:
         with database().transaction() as tx:
             seen = looking.view(tx, case_id, territory=principal().territory)
         assigning.designate(
@@ -233,7 +233,7 @@ def designate(case_id: UUID) -> Any:
 def decide_reopening(case_id: UUID) -> Any:
     """Order re-handling, or leave the case as it is."""
 
-    def decide(values: dict[str, Any]) -> str:
+    def decide(values: dict[str, Any]) -> Any:
         reopen = values["decision"] == "reopen"
         assigning.decide_reopening(
             case_id, reopen=reopen, officer=_officer(), expected_version=values["version"], reason=values["reason"]
@@ -243,7 +243,7 @@ def decide_reopening(case_id: UUID) -> Any:
     return _decide(case_id, ReopeningForm(), decide)
 
 
-def _decide(case_id: UUID, schema: Schema, decide: Callable[[dict[str, Any]], str]) -> Any:
+def _decide(case_id: UUID, schema: Schema, decide: Callable[[dict[str, Any]], Any]) -> Any:
     values, errors = read_form(schema)
     status = 422
     if not errors:

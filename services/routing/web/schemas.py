@@ -41,7 +41,9 @@ class TriageQuery(PageQuery):
         validate=validate.OneOf([a.value for a in Attention]), metadata=_text("待办事由", "What waits for an officer")
     )
     region = fields.String(validate=validate.Regexp(r"^[0-9]{12}\Z"), metadata=_text("区划代码", "Region code"))
-    q = fields.String(validate=validate.Length(2, 50), metadata=_text("编号或正文中的词", "Number, or words of the text"))
+    q = fields.String(
+        validate=validate.Length(2, 50), metadata=_text("编号或正文中的词", "Number, or words of the text")
+    )
     scope = fields.String(
         validate=validate.OneOf(["waiting", "all"]),
         load_default="waiting",
@@ -229,10 +231,16 @@ class AssignIn(Decision):
     """Route a case, or route it anew."""
 
     kind = fields.Enum(
-        TransferKind, by_value=True, load_default=TransferKind.TRANSFER, metadata=_text("转送或者交办", "Transfer or assign")
+        TransferKind,
+        by_value=True,
+        load_default=TransferKind.TRANSFER,
+        metadata=_text("转送或者交办", "Transfer or assign"),
     )
     assignments = fields.List(
-        fields.Nested(PartIn), required=True, validate=validate.Length(0, 20), metadata=_text("派给谁", "Who gets a part")
+        fields.Nested(PartIn),
+        required=True,
+        validate=validate.Length(0, 20),
+        metadata=_text("派给谁", "Who gets a part"),
     )
     withdraw = fields.List(
         fields.UUID(),
@@ -254,7 +262,9 @@ class ObjectionIn(Decision):
     decision = fields.String(
         required=True,
         validate=validate.OneOf(["release", "uphold"]),
-        metadata=_text("release 同意异议并退回，uphold 异议不成立", "release: agree and let go; uphold: refuse the objection"),
+        metadata=_text(
+            "release 同意异议并退回，uphold 异议不成立", "release: agree and let go; uphold: refuse the objection"
+        ),
     )
 
 
@@ -265,10 +275,14 @@ class DesignationIn(Decision):
         required=True, validate=validate.Length(1, 40), metadata=_text("指定的受理单位", "The agency that must accept")
     )
     decided_by = fields.String(
-        validate=validate.Length(1, 40), metadata=_text("作出决定的机关，缺省为共同上级", "Who decided; default: the common superior")
+        validate=validate.Length(1, 40),
+        metadata=_text("作出决定的机关，缺省为共同上级", "Who decided; default: the common superior"),
     )
     kind = fields.Enum(
-        TransferKind, by_value=True, load_default=TransferKind.ASSIGN, metadata=_text("转送或者交办", "Transfer or assign")
+        TransferKind,
+        by_value=True,
+        load_default=TransferKind.ASSIGN,
+        metadata=_text("转送或者交办", "Transfer or assign"),
     )
 
 
@@ -285,7 +299,10 @@ class ReopeningIn(Decision):
 class AgencyQuery(PageQuery):
     """Which agencies to list."""
 
-    q = fields.String(validate=validate.Length(1, 50), metadata=_text("名称中的词或者代码开头", "Part of the name, or start of the code"))
+    q = fields.String(
+        validate=validate.Length(1, 50),
+        metadata=_text("名称中的词或者代码开头", "Part of the name, or start of the code"),
+    )
     active = fields.Boolean(load_default=True, metadata=_text("只列在用的", "Only active ones"))
 
 

@@ -5,7 +5,6 @@ The refresh cookie goes only to ``/sign-in…``; every other service sees no mor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -89,7 +88,7 @@ def sign_in() -> Any:
     if not errors:
         at = now()
         try:
-            signed = accounts.sign_in(values["username"], values["password"], at=at, compare=_in_thread)
+            signed = accounts.sign_in(values["username"], values["password"], at=at, run=offload)
         except Rejected as refused:
             errors, status = rejected_fields(refused), refused.status
             _record("sign-in", outcome="refused")
@@ -151,9 +150,7 @@ def change_password() -> Any:
         errors = {"again": _("两次输入的新密码不一致。")}
     if not errors:
         try:
-            accounts.change_password(
-                UUID(principal().subject), values["old"], values["new"], at=now(), compare=_in_thread
-            )
+            accounts.change_password(UUID(principal().subject), values["old"], values["new"], at=now(), run=offload)
         except Rejected as refused:
             errors = rejected_fields(refused)
             if "password" in errors:
@@ -225,10 +222,6 @@ def _set_refresh(response: Response, token: str, expires: datetime) -> None:
 def _forget(response: Response) -> None:
     clear_access_cookie(response)
     response.delete_cookie(REFRESH_COOKIE, path="/sign-in", httponly=True, samesite="Lax")
-
-
-def _in_thread(check: Callable[[], bool]) -> bool:
-    return offload(check)
 
 
 def _record(action: str, *, outcome: str = "allowed", actor: str | None = None) -> None:

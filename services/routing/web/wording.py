@@ -64,10 +64,15 @@ def entry(line: Line) -> dict[str, Any]:
     text = " · ".join(part for part in (said, who) if part)
     if line.note:
         text += "\n" + _("理由：%(note)s", note=line.note)
-    return {"at": line.at, "title": str(TITLES.get(line.kind, line.kind)), "text": text, "tone": _TONES.get(line.kind, "calm")}
+    return {
+        "at": line.at,
+        "title": str(TITLES.get(line.kind, line.kind)),
+        "text": text,
+        "tone": _TONES.get(line.kind, "calm"),
+    }
 
 
-def _actor(actor: str) -> str:
+def _actor(actor: str) -> Any:
     if actor == POLICY:
         return _("自动")
     if actor == PETITIONER:
@@ -79,7 +84,7 @@ def _label(code_list: type[CodeList], value: str) -> str:
     return code_list(value).label(language())
 
 
-def _sentence(kind: str, data: dict[str, Any]) -> str:
+def _sentence(kind: str, data: dict[str, Any]) -> Any:
     agency = data["agency"]["name"] if isinstance(data.get("agency"), dict) else ""
     role = _label(AgencyRole, data["role"]) if data.get("role") else ""
     match kind:
