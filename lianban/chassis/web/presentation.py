@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -12,6 +13,8 @@ from urllib.parse import quote
 
 from flask import Flask, request
 from flask_babel import LazyString
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.urls import iri_to_uri
 
 from lianban.chassis import site
@@ -185,9 +188,20 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={_fingerprint(name, (STATIC / name).stat().st_mtime_ns)}"
 
 
+def _at_each_request(shows: Callable[..., str]) -> Callable[..., str]:
+    """A filter that Jinja does not work out once for all, in whatever language the template was compiled in."""
+
+    @pass_context
+    def shown(_: Context, *values: Any) -> str:
+        return shows(*values)
+
+    return shown
+
+
 def install(app: Flask) -> None:
     """Make filters and functions known to templates."""
-    app.jinja_env.filters.update(date=show_date, datetime=show_datetime, label=show_label, tone=tone)
+    for name, shows in (("date", show_date), ("datetime", show_datetime), ("label", show_label), ("tone", tone)):
+        app.jinja_env.filters[name] = _at_each_request(shows)
     app.jinja_env.globals.update(
         asset=asset,
         here_with=here_with,

@@ -42,7 +42,7 @@ TEMPLATE = """{% extends "layout.html" %}{% block title %}表单{% endblock %}{%
 {{ ui.timeline([{"title": "登记", "at": "2026-11-22T16:30:00+00:00", "now": true}]) }}
 {{ ui.clock("受理", "2026-12-08", left=-4, used=9, allowed=5) }}
 {% call ui.table("表", ["甲"]) %}<tr>{% call ui.cell("甲") %}{{ ui.badge("closed", "MatterState") }}{% endcall %}</tr>
-{% endcall %}{{ ui.pagination("abc") }}{% endblock %}"""
+{% endcall %}{{ ui.pagination("abc") }}<p>{{ "lead" | label("AgencyRole") }}</p>{% endblock %}"""
 
 
 class Claim(Schema):
@@ -399,10 +399,12 @@ def test_pages_speak_chinese_until_switched(client: FlaskClient) -> None:
     assert '<html lang="zh-CN">' in page.text
     assert "2026年11月23日 00:30" in page.text
     assert "已超期 4 天" in page.text
+    assert "<p>主办</p>" in page.text
     english = client.get("/submit?lang=en")
     assert '<html lang="en">' in english.text
     assert "23 Nov 2026 00:30" in english.text
     assert '<span class="badge good">Closed</span>' in english.text
+    assert "<p>Lead</p>" in english.text
     assert '<html lang="en">' in client.get("/submit").text
 
 
