@@ -34,14 +34,14 @@ _UNSTORABLE_IN_JSON = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a view takes: bytes at most, and media types (none: any)."""
+    """What a view takes: bytes at most, and media types (empty: any; None: forms on pages, JSON on APIs)."""
 
     limit: int
-    types: tuple[str, ...]
+    types: tuple[str, ...] | None
 
 
-def body(*, megabytes: int = 1, types: tuple[str, ...] = JSON_TYPES) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a view take a larger body than 1 MB, or other media types than JSON (APIs); ``types=()`` takes any."""
+def body(*, megabytes: int = 1, types: tuple[str, ...] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a view take a larger body than 1 MB, or other media types than forms (pages) or JSON (APIs); ``()``: any."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         view.body = Body(megabytes * MEGABYTE, types)  # type: ignore[attr-defined]  # read before the view is called
@@ -54,10 +54,10 @@ def _body_of_view() -> Body:
     view: Any = request.endpoint and current_app.view_functions.get(request.endpoint)
     if hasattr(view, "view_class"):
         view = getattr(view.view_class, request.method.lower(), None)
-    given: Body | None = getattr(view, "body", None)
-    if given is not None:
-        return given
-    return Body(MEGABYTE, FORM_TYPES if g.get("is_page", False) else JSON_TYPES)
+    given: Body = getattr(view, "body", Body(MEGABYTE, None))
+    if given.types is None:
+        return Body(given.limit, FORM_TYPES if g.get("is_page", False) else JSON_TYPES)
+    return given
 
 
 def _check_body() -> None:
