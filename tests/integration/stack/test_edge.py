@@ -1,0 +1,158 @@
+"""The edge: what it answers by itself, what it never passes on, and what it writes down."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from deploy.local.layout import HOST, SERVICES
+from deploy.local.stack import Stack
+
+
+class Edge:
+    """Plain HTTP to the edge, with the path exactly as it is written."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._port = stack.layout.ports.edge
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, str]:
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=20)
+        try:
+            connection.request(method, path, body=body or None, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Stands in for a service: answers with what reached it."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(
+            {"port": self.connection.getsockname()[1], "path": self.path, "headers": dict(self.headers)}
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815  (the name is the base class's)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the same)
+        pass
+
+
+@pytest.fixture
+def edge(another_stack: Stack) -> Iterator[Edge]:
+    """An edge of its own, with an echo behind every service's port and the demo's."""
+    stack = another_stack
+    stack.start(services=False)
+    ports = [stack.layout.ports.http(name) for name in SERVICES]
+    ports += [stack.layout.ports.mailbox, stack.layout.ports.departments]
+    servers = [ThreadingHTTPServer((HOST, port), _Echo) for port in ports]
+    threads = [threading.Thread(target=server.serve_forever, args=(0.05,)) for server in servers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield Edge(stack)
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+        for thread in threads:
+            thread.join()
+
+
+ROUTES = {
+    "/": "intake",
+    "/submit": "intake",
+    "/matters/x": "intake",
+    "/intake/desk": "intake",
+    "/api/v1/uploads": "intake",
+    "/api/v1/matters/1/ratings": "intake",
+    "/sign-in": "routing",
+    "/sign-out": "routing",
+    "/account": "routing",
+    "/routing/": "routing",
+    "/api/v1/triage?limit=1": "routing",
+    "/api/v1/cases/1/assignments": "routing",
+    "/api/v1/agencies": "routing",
+    "/.well-known/jwks.json": "routing",
+    "/desk/": "agency_gateway",
+    "/exchange/v1/messages": "agency_gateway",
+    "/oversight/": "oversight",
+    "/api/v1/oversight/clocks": "oversight",
+    "/documents/1.pdf": "notification",
+}
+
+NEVER_PASSED_ON = [
+    "/internal/v1/matters/texts",
+    "/internal",
+    "/%69nternal/v1/x",
+    "//internal/x",
+    "/submit/../internal/x",
+    "/a/..%2finternal/x",
+    "/INTERNAL/x",
+    "/static/../internal/x",
+    "/metrics",
+    "/readyz",
+    "/healthz",
+]
+
+
+@pytest.mark.slow
+def test_the_edge(edge: Edge, another_stack: Stack) -> None:
+    """One start of a stack for all questions to the edge, as a start takes seconds."""
+    ports = another_stack.layout.ports
+
+    reached = {path: json.loads(edge.ask("GET", path)[2])["port"] for path in ROUTES}
+    assert reached == {path: ports.http(service) for path, service in ROUTES.items()}
+    assert json.loads(edge.ask("GET", "/demo/mail/")[2])["port"] == ports.mailbox
+    assert json.loads(edge.ask("GET", "/demo/departments/x")[2])["port"] == ports.departments
+
+    assert {path: edge.ask("GET", path)[0] for path in NEVER_PASSED_ON} == dict.fromkeys(NEVER_PASSED_ON, 404)
+
+    claimed = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    seen = json.loads(edge.ask("GET", "/submit", headers=claimed)[2])["headers"]
+    assert seen["X-Forwarded-For"] == "127.0.0.1"
+    assert "Forwarded" not in seen
+    assert seen["Host"] == f"127.0.0.1:{ports.edge}"
+
+    status, headers, body = edge.ask("POST", "/api/v1/uploads", headers={"Content-Length": str(200 * 1024**2)})
+    assert (status, headers["Content-Type"]) == (413, "application/problem+json")
+    assert json.loads(body)["slug"] == "body-too-large"
+    status, headers, body = edge.ask("POST", "/submit", headers={"Content-Length": str(200 * 1024**2)})
+    assert (status, headers["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert "25 MB" in body
+    assert edge.ask("POST", "/submit", body=b"x" * (24 * 1024**2))[0] == 200
+
+    assert edge.ask("GET", "/static/../../settings.py")[0] in (400, 404)
+
+    edge.ask("GET", "/matters/990100?query_code=SECRET-CODE")
+    log = (another_stack.layout.logs / "nginx.log").read_text()
+    assert '"path":"/matters/990100"' in log
+    assert "SECRET-CODE" not in log
+
+
+@pytest.mark.slow
+def test_a_service_that_is_away_is_explained_and_tried_again(another_stack: Stack) -> None:
+    another_stack.start(services=False)
+    edge = Edge(another_stack)
+    status, headers, body = edge.ask("GET", "/submit?query_code=SECRET-CODE")
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert "服务正在恢复" in body
+    status, headers, body = edge.ask("POST", "/api/v1/matters", body=b"{}")
+    assert (status, headers["Content-Type"]) == (503, "application/problem+json")
+    assert json.loads(body)["slug"] == "unavailable"
+    log = (another_stack.layout.logs / "nginx.log").read_text()
+    assert '"method":"POST","path":"/api/v1/matters","status":503' in log
+    assert "SECRET-CODE" not in log
