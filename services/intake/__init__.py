@@ -1,0 +1,1 @@
+"""Intake: the matter as the petitioner tells it."""

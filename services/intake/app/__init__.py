@@ -1,0 +1,1 @@
+"""Use cases of intake; transactions begin and end here."""

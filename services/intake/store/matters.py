@@ -1,0 +1,173 @@
+"""Matters as told: one insert per registration, and the reads that doors and desks need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+
+Row = dict[str, Any]
+
+
+class RunningNumbers:
+    """Running numbers of this process, taken from the sequence 50 at a time; what a stop leaves over is a gap."""
+
+    BLOCK = 50
+
+    def __init__(self) -> None:
+        self._left: list[int] = []
+
+    def next(self, tx: Transaction) -> int:
+        """A running number that nobody else gets."""
+        if not self._left:
+            row = tx.execute("select nextval('matter_number') as first").fetchone()
+            first = int(row["first"]) if row else 0
+            self._left = list(range(first + self.BLOCK - 1, first - 1, -1))
+        return self._left.pop()
+
+
+running_numbers = RunningNumbers()
+
+
+@dataclass(frozen=True, slots=True)
+class NewMatter:
+    """The columns of a matter that is being registered; the names are those of the table."""
+
+    id: UUID
+    number: str
+    channel: str
+    purpose: str
+    region_code: str
+    received_at: datetime
+    original_received_on: date | None
+    words: bytes
+    persons: bytes | None
+    contacts: list[bytes]
+    claims: int
+    accused: list[str]
+    group_size: int
+    anonymous: bool
+    language: str
+    sealed: bool
+    registered_by: str | None
+    source: str | None
+    source_id: str | None
+
+
+def insert(tx: Transaction, new: NewMatter) -> str | None:
+    """Insert a matter and answer its region's name; None where the region is unknown or the source record is there."""
+    row = tx.execute(
+        """
+        insert into matter (id, number, channel, purpose, region_code, region_name, received_at, original_received_on,
+            words, persons, contacts, claims, accused, group_size, anonymous, language, sealed, registered_by,
+            source, source_id)
+        select %s, %s, %s, %s, code, name, %s, %s, %s, %s, %s::bytea[], %s, %s::text[], %s, %s, %s, %s, %s, %s, %s
+        from region where code = %s
+        on conflict on constraint matter_once_per_source do nothing
+        returning region_name
+        """,
+        (
+            new.id, new.number, new.channel, new.purpose, new.received_at, new.original_received_on, new.words,
+            new.persons, new.contacts, new.claims, new.accused, new.group_size, new.anonymous, new.language,
+            new.sealed, new.registered_by, new.source, new.source_id, new.region_code,
+        ),
+    ).fetchone()  # fmt: skip
+    return None if row is None else str(row["region_name"])
+
+
+def of_source(tx: Transaction, source: str, source_id: str) -> Row | None:
+    """The matter that was registered for a source's record."""
+    return tx.execute(
+        "select id, number, received_at from matter where source = %s and source_id = %s", (source, source_id)
+    ).fetchone()
+
+
+def by_number(tx: Transaction, number: str) -> Row | None:
+    """A matter with its progress, without words and persons."""
+    return tx.execute(f"{_HEAD} where m.number = %s", (number,)).fetchone()
+
+
+def by_id(tx: Transaction, matter: UUID) -> Row | None:
+    """A matter with its progress, without words and persons."""
+    return tx.execute(f"{_HEAD} where m.id = %s", (matter,)).fetchone()
+
+
+_HEAD = """
+select m.id, m.number, m.channel, m.purpose, m.region_code, m.region_name, m.received_at, m.original_received_on,
+    m.claims, m.accused, m.group_size, m.anonymous, m.language, m.sealed, m.registered_by,
+    coalesce(p.state, case when m.sealed then 'discipline' else 'registered' end) as case_state,
+    coalesce(p.decided_round, 0) as decided_round, p.lead_code, p.lead_name, p.decided_at, p.served_at,
+    p.closed_at, p.closing_reason, w.withdrawn_at
+from matter m left join progress p on p.matter_id = m.id left join withdrawal w on w.matter_id = m.id
+"""
+
+
+def words(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
+    """The sealed words of matters that are not sealed for the discipline body."""
+    return tx.execute(
+        "select id, number, words, claims from matter where id = any(%s) and not sealed order by received_at, id",
+        (list(matters),),
+    ).fetchall()
+
+
+def persons(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
+    """The sealed persons of matters that are not sealed for the discipline body."""
+    return tx.execute(
+        "select id, number, persons, language from matter where id = any(%s) and not sealed order by received_at, id",
+        (list(matters),),
+    ).fetchall()
+
+
+def listed(
+    tx: Transaction,
+    *,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+    number: str | None = None,
+    contact: bytes | None = None,
+    territory: str = "",
+    registered_by: str = "",
+) -> list[Row]:
+    """Matters, newest first, of a territory (prefix of region codes) or registered by a clerk; with sealed words."""
+    return tx.execute(
+        """
+        select m.id, m.number, m.channel, m.region_name, m.received_at, m.sealed, m.words, m.anonymous, m.group_size,
+            coalesce(p.state, case when m.sealed then 'discipline' else 'registered' end) as case_state, p.lead_name,
+            w.withdrawn_at
+        from matter m left join progress p on p.matter_id = m.id left join withdrawal w on w.matter_id = m.id
+        where (%(number)s::text is null or m.number = %(number)s)
+            and (%(contact)s::bytea is null or m.contacts @> array[%(contact)s::bytea])
+            and (%(at)s::timestamptz is null or (m.received_at, m.id) < (%(at)s, %(id)s))
+            and (m.region_code like %(territory)s or m.registered_by = %(by)s)
+        order by m.received_at desc, m.id desc
+        limit %(limit)s
+        """,
+        {
+            "number": number,
+            "contact": contact,
+            "at": after[0] if after else None,
+            "id": after[1] if after else None,
+            "territory": f"{territory}%",
+            "by": registered_by,
+            "limit": limit,
+        },
+    ).fetchall()
+
+
+def running_with_contacts(tx: Transaction, contacts: Sequence[bytes], ended: Sequence[str]) -> list[Row]:
+    """Matters that are not ended and have one of the contacts, newest first, at most ten."""
+    return tx.execute(
+        """
+        select m.id, m.number, m.region_name, m.received_at, m.words, m.contacts,
+            coalesce(p.state, 'registered') as case_state
+        from matter m left join progress p on p.matter_id = m.id
+        where m.contacts && %s::bytea[] and not m.sealed and coalesce(p.state, 'registered') <> all(%s)
+            and not exists (select from withdrawal w where w.matter_id = m.id)
+        order by m.received_at desc limit 10
+        """,
+        (list(contacts), list(ended)),
+    ).fetchall()

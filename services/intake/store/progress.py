@@ -1,0 +1,276 @@
+"""The projection of what the other services say, for the petitioner's page; every write may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import AgencyRole, AssignmentState, ClosingReason, MatterState, NoticeKind
+from lianban.contracts.notification import DocumentIssued
+from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
+from lianban.contracts.refs import AgencyRef
+
+Row = dict[str, Any]
+
+
+def standing(tx: Transaction, matter: UUID) -> Row | None:
+    """What the state follows from: the moments, and role and state of each part of the round that runs."""
+    return tx.execute(
+        """
+        select p.state, p.round, p.disputed, p.decided_at, p.served_at, p.closed_at,
+            array(select array[part.role, part.state] from part
+                where part.matter_id = p.matter_id and part.round = p.round order by part.since) as parts
+        from progress p where p.matter_id = %s
+        """,
+        (matter,),
+    ).fetchone()
+
+
+def set_state(tx: Transaction, matter: UUID, to: MatterState) -> None:
+    """Set the state that follows."""
+    tx.execute("update progress set state = %s where matter_id = %s", (to, matter))
+
+
+def begin(tx: Transaction, matter: UUID) -> None:
+    """See to it that a matter has a row."""
+    tx.execute("insert into progress (matter_id) values (%s) on conflict do nothing", (matter,))
+
+
+def lead_by(tx: Transaction, matter: UUID, lead: AgencyRef, *, settled: bool) -> None:
+    """Set the lead; ``settled`` where this ends a dispute."""
+    tx.execute(
+        "update progress set lead_code = %s, lead_name = %s, disputed = disputed and not %s where matter_id = %s",
+        (lead.code, lead.name, settled, matter),
+    )
+
+
+def dispute(tx: Transaction, matter: UUID) -> None:
+    """Record that nobody accepts."""
+    tx.execute("update progress set disputed = true where matter_id = %s", (matter,))
+
+
+def decide(tx: Transaction, matter: UUID, round_: int, lead: AgencyRef, at: datetime) -> None:
+    """Record the decision of a round."""
+    tx.execute(
+        """
+        update progress set decided_round = %s, lead_code = %s, lead_name = %s, decided_at = %s, served_at = null
+        where matter_id = %s
+        """,
+        (round_, lead.code, lead.name, at, matter),
+    )
+
+
+def serve(tx: Transaction, matter: UUID, round_: int, at: datetime) -> None:
+    """Record that the decision of a round reached the petitioner; a later round is not served by it."""
+    tx.execute(
+        """
+        update progress set served_at = coalesce(served_at, %s)
+        where matter_id = %s and decided_round = %s and decided_at is not null
+        """,
+        (at, matter, round_),
+    )
+
+
+def close(tx: Transaction, matter: UUID, reason: ClosingReason, at: datetime) -> None:
+    """Record that the case was closed."""
+    tx.execute("update progress set closed_at = %s, closing_reason = %s where matter_id = %s", (at, reason, matter))
+
+
+def reopen(tx: Transaction, matter: UUID, round_: int) -> None:
+    """Record that the case is handled anew: it is neither disputed, decided, served nor closed any more."""
+    tx.execute(
+        """
+        update progress set round = %s, disputed = false, decided_at = null, served_at = null, closed_at = null,
+            closing_reason = null
+        where matter_id = %s
+        """,
+        (round_, matter),
+    )
+
+
+def add_part(
+    tx: Transaction, matter: UUID, assignment: UUID, agency: AgencyRef, role: AgencyRole, round_: int, at: datetime
+) -> bool:
+    """Insert an agency's part; one that is known keeps its state, and the answer is False."""
+    done = tx.execute(
+        """
+        insert into part (assignment_id, matter_id, agency_code, agency_name, role, state, round, since)
+        values (%s, %s, %s, %s, %s, 'sent', %s, %s) on conflict (assignment_id) do nothing
+        """,
+        (assignment, matter, agency.code, agency.name, role, round_, at),
+    )
+    return done.rowcount == 1
+
+
+def change_part(tx: Transaction, assignment: UUID, to: AssignmentState, at: datetime) -> None:
+    """Set the state of a part; routing says that a part exists before it says what became of it."""
+    tx.execute("update part set state = %s, since = %s where assignment_id = %s", (to, at, assignment))
+
+
+def decide_parts(tx: Transaction, assignments: Sequence[UUID], round_: int) -> None:
+    """Mark the parts that went into a decision."""
+    tx.execute("update part set decided_round = %s where assignment_id = any(%s)", (round_, list(assignments)))
+
+
+def start_clock(tx: Transaction, matter: UUID, clock: ClockStarted) -> None:
+    """Insert a clock."""
+    bound = clock.bound
+    tx.execute(
+        """
+        insert into clock (clock_id, matter_id, rule, agency_code, agency_name, assignment_id, started_on, raw_due,
+            legal_due, provisional)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (clock_id) do nothing
+        """,
+        (
+            clock.clock_id, matter, clock.rule, bound.code if bound else None, bound.name if bound else None,
+            clock.assignment_id, clock.started_on, clock.raw_due, clock.legal_due, clock.provisional,
+        ),
+    )  # fmt: skip
+
+
+def move_clock(tx: Transaction, clock: ClockMoved) -> None:
+    """Set a clock's dates."""
+    tx.execute(
+        "update clock set raw_due = %s, legal_due = %s, provisional = %s where clock_id = %s",
+        (clock.raw_due, clock.legal_due, clock.provisional, clock.clock_id),
+    )
+
+
+def stop_clock(tx: Transaction, clock: ClockStopped) -> None:
+    """Record how a clock ended."""
+    tx.execute(
+        "update clock set outcome = %s, stopped_at = %s where clock_id = %s",
+        (clock.outcome, clock.stopped_at, clock.clock_id),
+    )
+
+
+def breach_clock(tx: Transaction, clock: UUID) -> None:
+    """Record that a clock's end has passed."""
+    tx.execute("update clock set breached = true where clock_id = %s", (clock,))
+
+
+def keep_document(tx: Transaction, matter: UUID, document: DocumentIssued) -> None:
+    """Insert a document."""
+    tx.execute(
+        """
+        insert into document (document_id, matter_id, kind, number, issuer_code, issuer_name, round, issued_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (document_id) do nothing
+        """,
+        (
+            document.document_id, matter, document.kind, document.number, document.issuer.code, document.issuer.name,
+            document.round, document.issued_at,
+        ),
+    )  # fmt: skip
+
+
+def keep_notice(
+    tx: Transaction,
+    matter: UUID,
+    notice: UUID,
+    kind: NoticeKind,
+    document: UUID | None,
+    *,
+    sent_at: datetime | None = None,
+    served_at: datetime | None = None,
+) -> None:
+    """Record that a message was sent or served; the first of each counts."""
+    tx.execute(
+        """
+        insert into notice as old (notice_id, matter_id, kind, document_id, sent_at, served_at)
+        values (%s, %s, %s, %s, %s, %s)
+        on conflict (notice_id) do update set document_id = coalesce(old.document_id, excluded.document_id),
+            sent_at = coalesce(old.sent_at, excluded.sent_at), served_at = coalesce(old.served_at, excluded.served_at)
+        """,
+        (notice, matter, kind, document, sent_at, served_at),
+    )
+
+
+def unopened_notices(tx: Transaction, matter: UUID) -> list[UUID]:
+    """The notices of a matter that are neither opened nor served."""
+    rows = tx.execute(
+        "select notice_id from notice where matter_id = %s and opened_at is null and served_at is null",
+        (matter,),
+    )
+    return [row["notice_id"] for row in rows]
+
+
+def open_notices(tx: Transaction, matter: UUID, at: datetime) -> list[UUID]:
+    """Mark the unopened notices of a matter as opened; answers them."""
+    rows = tx.execute(
+        """
+        update notice set opened_at = %s where matter_id = %s and opened_at is null and served_at is null
+        returning notice_id
+        """,
+        (at, matter),
+    )
+    return sorted(row["notice_id"] for row in rows)
+
+
+def note(
+    tx: Transaction,
+    event: UUID,
+    matter: UUID,
+    at: datetime,
+    kind: str,
+    *,
+    agency: AgencyRef | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Add an entry to the time line."""
+    tx.execute(
+        """
+        insert into timeline_entry (event_id, matter_id, at, kind, agency_code, agency_name, data)
+        values (%s, %s, %s, %s, %s, %s, %s) on conflict (event_id) do nothing
+        """,
+        (event, matter, at, kind, agency.code if agency else None, agency.name if agency else None, Jsonb(data or {})),
+    )
+
+
+def parts(tx: Transaction, matter: UUID) -> list[Row]:
+    """The agencies' parts: the lead first, then by name."""
+    return tx.execute(
+        """
+        select assignment_id, agency_code, agency_name, role, state, since, decided_round from part where matter_id = %s
+        order by state in ('released', 'withdrawn'), array_position(array['lead', 'co_handler', 'copy'], role),
+            agency_name, since
+        """,
+        (matter,),
+    ).fetchall()
+
+
+def clocks(tx: Transaction, matter: UUID) -> list[Row]:
+    """The clocks of a matter in the order in which they began."""
+    return tx.execute(
+        """
+        select clock_id, rule, agency_code, agency_name, assignment_id, started_on, raw_due, legal_due, provisional,
+            breached, outcome, stopped_at
+        from clock where matter_id = %s order by started_on, legal_due, rule
+        """,
+        (matter,),
+    ).fetchall()
+
+
+def documents(tx: Transaction, matter: UUID) -> list[Row]:
+    """The documents of a matter, oldest first, with when their notice was served."""
+    return tx.execute(
+        """
+        select d.document_id, d.kind, d.number, d.issuer_code, d.issuer_name, d.round, d.issued_at,
+            (select min(n.served_at) from notice n where n.document_id = d.document_id) as served_at
+        from document d where d.matter_id = %s order by d.issued_at, d.document_id
+        """,
+        (matter,),
+    ).fetchall()
+
+
+def timeline(tx: Transaction, matter: UUID) -> list[Row]:
+    """The time line of a matter, oldest first."""
+    return tx.execute(
+        "select at, kind, agency_code, agency_name, data from timeline_entry where matter_id = %s"
+        " order by at, position",
+        (matter,),
+    ).fetchall()

@@ -1,0 +1,203 @@
+"""The clerk's desk: find matters, register for others, see what may be a duplicate before saving."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import render_template, request
+
+from lianban.chassis.errors import Rejected
+from lianban.chassis.runtime import database
+from lianban.chassis.secrets import blind
+from lianban.chassis.time import now
+from lianban.chassis.web import PageRequest, Pages, body, idempotent, log_access, principal, require
+from lianban.chassis.web.protection import FORM_TYPES
+from lianban.contracts.codes import Channel, IdType, MatterState, Purpose, StaffRole
+from services.intake.app import disclose
+from services.intake.app.petitioner import state_of
+from services.intake.app.register import contacts_of, register
+from services.intake.domain import number as numbers
+from services.intake.domain.caller import territory_prefix
+from services.intake.domain.petition import CLAIMS, Faulty, Petition, normalise_phone
+from services.intake.domain.progress import ENDED
+from services.intake.store import matters, uploads
+from services.intake.web import status
+from services.intake.web.forms import Form, region_groups, region_name
+from services.intake.web.reading import caller
+
+desk = Pages("intake_desk", __name__)
+CLERKS = (StaffRole.CLERK, StaffRole.IMPORTER)
+FOUND = 50
+
+
+@desk.get("/intake/")
+@require(*CLERKS)
+def listing() -> str:
+    """Matters of the clerk's territory, newest first."""
+    wanted = PageRequest.read(request.args, datetime, UUID, default=25)
+    with database().transaction() as tx:
+        rows = matters.listed(tx, limit=wanted.fetch, after=wanted.after, **_bounds())  # type: ignore[arg-type]  # cursor keys
+        log_access(tx, "list-matters", purpose="registration")
+    page = wanted.page([_shown(row) for row in rows], key=lambda row: (row["received_at"], row["id"]))
+    return render_template("intake/desk.html", page=page, values={}, errors={}, searched=False)
+
+
+@desk.post("/intake/search")
+@require(*CLERKS)
+def search() -> Any:
+    """Find by number, telephone, e-mail or identity number; what is sought is in no address and no log."""
+    sought = request.form.get("sought", "").strip()
+    by = _sought(sought)
+    rows = []
+    with database().transaction() as tx:
+        if by:
+            rows = matters.listed(tx, limit=FOUND, **_bounds(), **by)  # type: ignore[arg-type]  # one of number, contact
+        log_access(tx, "search-matters", purpose="registration")
+    return render_template(
+        "intake/desk.html",
+        page={"items": [_shown(row) for row in rows], "next": None},
+        values={"sought": sought},
+        errors={},
+        searched=True,
+    )
+
+
+@desk.get("/intake/new")
+@require(*CLERKS)
+def blank() -> str:
+    """The empty form for registering on somebody's behalf."""
+    return _show_form(Form.blank(channel=Channel.VISIT.value))
+
+
+@desk.post("/intake/new")
+@require(*CLERKS)
+@body(megabytes=24, types=FORM_TYPES)
+def fill_in() -> Any:
+    """A step of filling in; the preview shows what the same person has running."""
+    form = Form.posted()
+    wanted = request.form.get("do")
+    if wanted == "claim":
+        form.claims = min(form.claims + 1, CLAIMS)
+        return _show_form(form)
+    if wanted == "edit":
+        return _show_form(form)
+    told = form.read(Channel.VISIT.value)
+    if told is None:
+        return _show_form(form), 422
+    with database().transaction() as tx:
+        place = region_name(tx, told.region_code)
+    return render_template(
+        "intake/preview.html", form=form, petition=told, place=place, desk=True, duplicates=_duplicates(told)
+    )
+
+
+@desk.post("/intake/new/confirm")
+@require(*CLERKS)
+@idempotent
+def confirm() -> Any:
+    """Register, and show the slip for the petitioner."""
+    form = Form.posted()
+    told = form.read(Channel.VISIT.value)
+    if told is None:
+        return _show_form(form), 422
+    try:
+        done = register(told, by=caller(), at=now())
+    except Faulty as faulty:
+        form.blame(faulty)
+        return _show_form(form), 422
+    return render_template("intake/registered.html", done=done, petition=told, desk=True)
+
+
+@desk.get("/intake/matters/<uuid:matter_id>")
+@require(*CLERKS)
+def show(matter_id: UUID) -> str:
+    """One matter with its words and persons; the look is put on record."""
+    with database().transaction() as tx:
+        row = matters.by_id(tx, matter_id)
+        if row is None or row["sealed"] or not _within(row):
+            raise Rejected(
+                "matter-not-found",
+                "没有这个信访事项，或者不在您的辖区。",
+                "No such matter in your territory.",
+                status=404,
+            )
+        words = disclose.words_of(matters.words(tx, [matter_id])[0])
+        persons = disclose.persons_of(matters.persons(tx, [matter_id])[0])
+        files = [disclose.file_of(file) for file in uploads.of_matters(tx, [matter_id])]
+        log_access(tx, "read-matter", subject=matter_id, purpose="registration")
+    return render_template(
+        "intake/matter.html", matter=row, words=words, persons=persons, files=files, status=status.of(matter_id, now())
+    )
+
+
+def _show_form(form: Form) -> str:
+    with database().transaction() as tx:
+        regions = region_groups(tx)
+    return render_template(
+        "intake/submit.html",
+        form=form,
+        values=form.values,
+        errors=form.errors,
+        regions=regions,
+        purposes=Purpose,
+        id_types=IdType,
+        channels=Channel,
+        desk=True,
+    )
+
+
+def _bounds() -> dict[str, str]:
+    """What a clerk sees: the own territory, and what the clerk registered (first contact) wherever it lies."""
+    return {"territory": territory_prefix(principal().territory), "registered_by": caller().key}
+
+
+def _within(row: dict[str, Any]) -> bool:
+    bounds = _bounds()
+    return bool(row["region_code"].startswith(bounds["territory"])) or row["registered_by"] == bounds["registered_by"]
+
+
+def _sought(text: str) -> dict[str, Any] | None:
+    """What a search text can be: a number, an e-mail address, an identity number or a telephone number."""
+    if not text:
+        return None
+    number = numbers.normalise(text)
+    if numbers.is_number(number):
+        return {"number": number}
+    if "@" in text:
+        return {"contact": blind(text.lower(), field="contact.email")}
+    phone = normalise_phone(text)
+    if phone is not None and len(phone) < 15:
+        return {"contact": blind(phone, field="contact.phone")}
+    return {"contact": blind(text.upper(), field="contact.id-number")}
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "state": state_of(row),
+        "title": None if row["sealed"] else disclose.words_of(row)["title"],
+    }
+
+
+def _duplicates(told: Petition) -> list[dict[str, Any]]:
+    """What the same person has running, with what shows that it is the same person."""
+    if told.petitioner is None:
+        return []
+    phone = told.petitioner.phone
+    by_phone = blind(phone, field="contact.phone") if phone else b""
+    with database().transaction() as tx:
+        rows = matters.running_with_contacts(tx, contacts_of(told.persons), [state.value for state in ENDED])
+    return [
+        {
+            "id": row["id"],
+            "number": row["number"],
+            "title": disclose.words_of({**row, "claims": 0})["title"],
+            "region_name": row["region_name"],
+            "received_at": row["received_at"],
+            "state": MatterState(row["case_state"]),
+            "by_phone": by_phone in [bytes(contact) for contact in row["contacts"]],
+        }
+        for row in rows
+    ]

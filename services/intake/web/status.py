@@ -1,0 +1,199 @@
+"""Where a matter stands, put together for API and page; codes stay codes, labels stand beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.auth import issue_ticket
+from lianban.chassis.runtime import database
+from lianban.chassis.time import china_day
+from lianban.chassis.web import _, language
+from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, MatterState, RatingTarget
+from lianban.contracts.refs import AgencyRef
+from lianban.law import rulebook
+from services.intake.app.petitioner import state_of, targets
+from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
+from services.intake.store import matters, petitioner, progress, reference
+from services.intake.web.sentences import Entry, sentence
+
+LINK_SECONDS = 1800
+"""How long links to documents work: as long as a status page stays open."""
+
+_OFFICE_HOLDS = (MatterState.REGISTERED, MatterState.OBJECTED, MatterState.DISPUTED)
+_LEAD_HOLDS = (
+    MatterState.ROUTED,
+    MatterState.ACCEPTED,
+    MatterState.HANDLING,
+    MatterState.EXTENDED,
+    MatterState.DECIDED,
+)
+
+
+def of(matter: UUID, at: datetime) -> dict[str, Any]:
+    """The status of a matter that is known to exist."""
+    with database().transaction() as tx:
+        row = matters.by_id(tx, matter)
+        if row is None:
+            raise LookupError("a matter that was opened is not there")
+        state = state_of(row)
+        office = reference.petition_office(tx, row["region_code"]) if state in _OFFICE_HOLDS else None
+        parts = progress.parts(tx, matter)
+        clocks = progress.clocks(tx, matter)
+        documents = progress.documents(tx, matter)
+        entries = progress.timeline(tx, matter)
+        supplements = petitioner.supplements(tx, [matter])
+        ratings = petitioner.ratings(tx, matter)
+        solved = petitioner.solved_answers(tx, matter)
+    shown_clocks = [_clock(clock, china_day(at)) for clock in clocks]
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "status": state.value,
+        "status_label": state.label(language()),
+        "channel": row["channel"],
+        "purpose": row["purpose"],
+        "region": {"code": row["region_code"], "name": row["region_name"]},
+        "received_at": row["received_at"],
+        "withdrawn_at": row["withdrawn_at"],
+        "held_by": _holder(row, state, office),
+        "next_due": _next_due(shown_clocks),
+        "agencies": [_part(part) for part in parts],
+        "clocks": shown_clocks,
+        "timeline": [entry.json() for entry in _timeline(row, entries, supplements, ratings, solved)],
+        "documents": [_document(document, row, at) for document in documents],
+        "rating": _rating(row, state, parts, ratings, solved, at),
+        "may_supplement": not row["sealed"] and may_be_supplemented(state),
+        "may_withdraw": not row["sealed"] and may_be_withdrawn(state),
+    }
+
+
+def _holder(row: dict[str, Any], state: MatterState, office: AgencyRef | None) -> dict[str, Any] | None:
+    if row["sealed"]:
+        return {"code": None, "name": _("有权处理的纪检监察机关")}
+    if state in _OFFICE_HOLDS:
+        return {"code": office.code, "name": office.name} if office else {"code": None, "name": _("信访部门")}
+    if state in _LEAD_HOLDS and row["lead_code"]:
+        return {"code": row["lead_code"], "name": row["lead_name"]}
+    return None
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    role, state = AgencyRole(part["role"]), AssignmentState(part["state"])
+    return {
+        "agency": {"code": part["agency_code"], "name": part["agency_name"]},
+        "role": role.value,
+        "role_label": role.label(language()),
+        "state": state.value,
+        "state_label": state.label(language()),
+        "since": part["since"],
+    }
+
+
+def _clock(clock: dict[str, Any], today: date) -> dict[str, Any]:
+    label, article, bound = clock["rule"], None, None
+    try:
+        rule = rulebook.standard().rule(clock["rule"])
+    except KeyError:
+        pass  # a rule of a newer edition: its dates are shown all the same
+    else:
+        label, article, bound = rule.label(language()), rule.article(language()), rule.bound.value
+    running = clock["outcome"] is None
+    return {
+        "rule": clock["rule"],
+        "label": label,
+        "article": article,
+        "bound": bound,
+        "agency": {"code": clock["agency_code"], "name": clock["agency_name"]} if clock["agency_code"] else None,
+        "started_on": clock["started_on"],
+        "raw_due": clock["raw_due"],
+        "due": clock["legal_due"],
+        "provisional": clock["provisional"],
+        "running": running,
+        "days_left": (clock["legal_due"] - today).days if running else None,
+        "outcome": clock["outcome"],
+        "stopped_at": clock["stopped_at"],
+    }
+
+
+def _next_due(clocks: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The clock that ends first among those that bind authorities: until when something must happen."""
+    running = [clock for clock in clocks if clock["running"] and clock["bound"] != rulebook.Bound.PETITIONER]
+    return min(running, key=lambda clock: clock["due"], default=None)
+
+
+def _document(document: dict[str, Any], row: dict[str, Any], at: datetime) -> dict[str, Any]:
+    kind = DocumentKind(document["kind"])
+    ticket = issue_ticket(
+        document["document_id"],
+        owner="notification",
+        holder=f"person:{row['id']}",
+        purpose="petitioner",
+        at=at,
+        seconds=LINK_SECONDS,
+    )
+    return {
+        "id": document["document_id"],
+        "kind": kind.value,
+        "kind_label": kind.label(language()),
+        "number": document["number"],
+        "issuer": {"code": document["issuer_code"], "name": document["issuer_name"]},
+        "issued_at": document["issued_at"],
+        "served_at": document["served_at"],
+        "href": f"/documents/{document['document_id']}.pdf?ticket={ticket}",
+    }
+
+
+def _rating(
+    row: dict[str, Any],
+    state: MatterState,
+    parts: Sequence[dict[str, Any]],
+    ratings: Sequence[dict[str, Any]],
+    solved: dict[int, dict[str, Any]],
+    at: datetime,
+) -> dict[str, Any]:
+    round_ = row["decided_round"]
+    votes = {(vote["target"], vote["agency_code"]): vote["value"] for vote in ratings if vote["round"] == round_}
+    found: list[dict[str, Any]] = []
+    if round_ > 0:
+        office = RatingTarget.PETITION_OFFICE.value
+        found.append({"target": office, "agency": None, "value": votes.get((office, ""))})
+        found += [
+            {
+                "target": RatingTarget.AGENCY.value,
+                "agency": {"code": agency.code, "name": agency.name},
+                "value": votes.get((RatingTarget.AGENCY.value, agency.code)),
+            }
+            for agency in targets(parts, round_)
+        ]
+    answer = solved.get(round_)
+    return {
+        "open": not row["sealed"] and may_be_rated(state, row["decided_at"], row["closed_at"], at),
+        "round": round_,
+        "targets": found,
+        "solved": answer["solved"] if answer else None,
+    }
+
+
+def _timeline(
+    row: dict[str, Any],
+    entries: Sequence[dict[str, Any]],
+    supplements: Sequence[dict[str, Any]],
+    ratings: Sequence[dict[str, Any]],
+    solved: dict[int, dict[str, Any]],
+) -> list[Entry]:
+    found = [sentence(row["received_at"], "sealed" if row["sealed"] else "registered")]
+    found += [
+        sentence(entry["at"], entry["kind"], entry["agency_code"], entry["agency_name"], entry["data"])
+        for entry in entries
+    ]
+    found += [sentence(supplement["supplemented_at"], "supplemented") for supplement in supplements]
+    if row["withdrawn_at"] is not None:
+        found.append(sentence(row["withdrawn_at"], "withdrawn"))
+    found += [sentence(at, "rated") for at in sorted({vote["rated_at"] for vote in ratings})]
+    found += [
+        sentence(answer["answered_at"], "answered", data={"solved": answer["solved"]}) for answer in solved.values()
+    ]
+    return sorted(found, key=lambda entry: entry.at)
