@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from lianban.chassis.calendar import keep
 from lianban.chassis.database import Transaction
-from lianban.chassis.inbox import Received
+from lianban.chassis.inbox import Handlers, Received
 from lianban.chassis.traces import current_traceparent
 from lianban.contracts.codes import AgencyRole, AssignmentState, ExchangeKind
 from lianban.contracts.intake import MatterRegistered, MatterSupplemented
+from lianban.contracts.oversight import CalendarChanged
 from lianban.contracts.routing import (
     AgencyRegistered,
     AgencyStatementRefused,
@@ -213,3 +215,25 @@ def _queue(
         at=at,
     )
     tx.wake("deliver")
+
+
+HANDLERS: Handlers = {
+    AgencyRegistered: agency_registered,
+    MatterRegistered: matter_registered,
+    MatterSupplemented: matter_supplemented,
+    AssignmentSent: assignment_sent,
+    AssignmentAccepted: assignment_accepted,
+    AssignmentObjected: assignment_objected,
+    AssignmentReleased: assignment_released,
+    AssignmentUpheld: assignment_upheld,
+    AssignmentDesignated: assignment_designated,
+    AssignmentWithdrawn: assignment_withdrawn,
+    AssignmentProgressed: assignment_progressed,
+    AssignmentOpinionGiven: assignment_opinion_given,
+    AssignmentReplied: assignment_replied,
+    AssignmentDone: assignment_done,
+    AgencyStatementRefused: statement_refused,
+    CaseClosed: case_closed,
+    CalendarChanged: keep,
+}
+"""Which use case answers which event; events that are not here concern others."""

@@ -123,6 +123,35 @@ def receive(
     return receipt
 
 
+def without_effect(
+    tx: Transaction, agency: str, assignment_id: UUID, sender_id: str, raw: Any, *, at: datetime
+) -> Receipt:
+    """Journal a call whose status means nothing to us (a ticket was opened, say); it has no effect.
+
+    Raises :class:`~lianban.chassis.errors.Rejected` with ``unknown-assignment`` (404).
+    """
+    assignment = assignments.of_agency(tx, assignment_id, agency)
+    if assignment is None:
+        raise no_such_assignment()
+    receipt = Receipt(statement_id(agency, sender_id), at, StatementStatus.NOTED)
+    journaling.record(
+        tx,
+        agency=agency,
+        direction="in",
+        kind="note",
+        message_id=sender_id,
+        assignment_id=assignment_id,
+        matter_id=assignment.matter_id,
+        body=canonical(raw),
+        answer=canonical(receipt.json()),
+        received_at=at,
+        passed_on_at=None,
+        answered_at=at,
+        answer_passed_on_at=at,
+    )
+    return receipt
+
+
 def _repeat(before: Stored, print_: bytes) -> Receipt:
     if before.fingerprint != print_:
         raise Rejected(

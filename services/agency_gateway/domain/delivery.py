@@ -186,7 +186,7 @@ def after_question(answer: LookUp) -> Outcome:
 
 
 _FOLLOWS: dict[DeliveryState, frozenset[DeliveryState]] = {
-    DeliveryState.PENDING: frozenset({DeliveryState.SENDING, DeliveryState.PARKED}),
+    DeliveryState.PENDING: frozenset({DeliveryState.SENDING, DeliveryState.PARKED, DeliveryState.DELIVERED}),
     DeliveryState.SENDING: frozenset(set(DeliveryState) - {DeliveryState.SENDING}),
     DeliveryState.UNKNOWN: frozenset({DeliveryState.SENDING, DeliveryState.DELIVERED, DeliveryState.PENDING}),
     DeliveryState.REJECTED: frozenset({DeliveryState.PENDING, DeliveryState.DELIVERED}),

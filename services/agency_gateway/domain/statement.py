@@ -26,11 +26,12 @@ KINDS = frozenset(
 
 
 class StatementStatus(CodeList):
-    """What became of a statement; ``applied`` and ``refused`` are final."""
+    """What became of a statement; ``applied`` and ``refused`` are final, ``noted`` says that it asks for nothing."""
 
     AWAITING = "awaiting_confirmation", "等待确认", "Awaiting confirmation"
     APPLIED = "applied", "已生效", "Applied"
     REFUSED = "refused", "未采纳", "Not applied"
+    NOTED = "noted", "已记录", "Noted"
 
 
 class Via(CodeList):

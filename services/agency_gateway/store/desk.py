@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
@@ -52,4 +53,20 @@ def of_assignment(tx: Transaction, assignment_id: UUID) -> list[DeskItem]:
         """,
         (assignment_id,),
     )
-    return [DeskItem(**{**row, "kind": ExchangeKind(row["kind"]), "sealed": bytes(row["sealed"])}) for row in rows]
+    return [_read(row) for row in rows]
+
+
+def first_of(tx: Transaction, assignment_ids: list[UUID]) -> dict[UUID, DeskItem]:
+    """The oldest message on the desk of each of these assignments."""
+    rows = tx.execute(
+        """
+        select distinct on (assignment_id) delivery_id, assignment_id, kind, version, sealed, arrived_at from desk_item
+        where assignment_id = any(%s) order by assignment_id, version
+        """,
+        (assignment_ids,),
+    )
+    return {row["assignment_id"]: _read(row) for row in rows}
+
+
+def _read(row: dict[str, Any]) -> DeskItem:
+    return DeskItem(**{**row, "kind": ExchangeKind(row["kind"]), "sealed": bytes(row["sealed"])})

@@ -1,0 +1,36 @@
+"""The agency gateway as a nameko service: names and entry points only."""
+
+
+from __future__ import annotations
+
+from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
+from services.agency_gateway.app import delivering, metrics
+from services.agency_gateway.app.hearing import HANDLERS
+from services.agency_gateway.web import create_app
+
+
+class Deliver(Loop):
+    """The loop that delivers; stopping waits for the calls that are under way."""
+
+    def stop(self) -> None:
+        """Claim nothing more, let the calls under way finish; what does not is asked for after the next start."""
+        super().stop()
+        delivering.wait_until_idle(12)
+
+
+class AgencyGatewayService:
+    """The exchange with each department: lanes, deliveries, statements, journal, desk."""
+
+    name = "agency_gateway"
+
+    http = Http(create_app)
+    relay = Relay()
+    ops = Ops()
+    deliver = Deliver("deliver", delivering.dispatch, every=0.25)
+    recover = Loop("recover", delivering.recover, every=5.0)
+    measure = Loop("measure lanes", metrics.measure, every=5.0)
+
+    @consume(hears=("intake", "routing", "oversight"), handlers=HANDLERS)
+    def on_events(self, batch: Batch) -> None:
+        """Queue messages for departments, note verdicts on their statements."""
+        batch.handle()
