@@ -40,3 +40,9 @@ def read(tx: Transaction) -> WorkCalendar:
     for year, (status, days) in years.items():
         calendar = calendar.with_year(CalendarYear(year, status, tuple(days)))
     return calendar
+
+
+def years(tx: Transaction) -> dict[int, YearStatus]:
+    """The years known here, and whether each is official."""
+    rows = tx.execute("select year, status from calendar_year order by year")
+    return {row["year"]: YearStatus(row["status"]) for row in rows}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import flask
 import flask_smorest
 from flask import Flask, g, request
+from flask.json.provider import DefaultJSONProvider
 from marshmallow import Schema, fields
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -105,6 +107,17 @@ class Pages(flask.Blueprint):
         super().__init__(name, import_name, **options)
 
 
+class _Json(DefaultJSONProvider):
+    """Flask's JSON with readable Chinese and with dates as RFC 3339 writes them."""
+
+    ensure_ascii = False
+
+    @staticmethod
+    def default(value: Any) -> Any:
+        """Dates and instants in ISO form, everything else as Flask does it."""
+        return value.isoformat() if isinstance(value, date) else DefaultJSONProvider.default(value)
+
+
 def create_app(
     service: str, *, api: Sequence[Api] = (), pages: Sequence[Pages] = (), config: Mapping[str, Any] | None = None
 ) -> Flask:
@@ -126,7 +139,7 @@ def create_app(
         OPENAPI_VERSION="3.1.0",
         **(config or {}),
     )
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.json = _Json(app)
     page_names = frozenset(blueprint.name for blueprint in pages)
 
     @app.before_request

@@ -1,0 +1,1 @@
+"""Oversight: clocks, calendar, ledger, board."""

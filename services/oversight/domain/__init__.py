@@ -1,0 +1,1 @@
+"""Pure rules of oversight: the matter as oversight sees it, the ledger's entries."""

@@ -1,0 +1,1 @@
+"""Oversight's SQL and nothing else."""

@@ -1,0 +1,230 @@
+"""Rows of clocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from lianban.chassis.database import Transaction
+from lianban.contracts.codes import ClockOutcome
+from lianban.contracts.refs import AgencyRef
+from lianban.law.projector import Clock, Clocks
+
+_COLUMNS = (
+    "clock.id, matter_id, rule, bound_code, bound_name, assignment_id, clock.round, started_on, raw_due, legal_due,"
+    " provisional, extension, extended, outcome, stopped_at, warned, breached_at"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A clock as it is kept: with its matter, and what was said about it."""
+
+    clock: Clock
+    matter_id: UUID
+    warned: tuple[str, ...]
+    breached_at: datetime | None
+    number: str = ""
+    region_name: str = ""
+
+
+def _read(row: dict[str, Any]) -> Kept:
+    clock = Clock(
+        id=row["id"],
+        rule=row["rule"],
+        bound=AgencyRef(row["bound_code"], row["bound_name"]) if row["bound_code"] else None,
+        assignment_id=row["assignment_id"],
+        round=row["round"],
+        started_on=row["started_on"],
+        raw_due=row["raw_due"],
+        legal_due=row["legal_due"],
+        provisional=row["provisional"],
+        extension=row["extension"],
+        extended=row["extended"],
+        outcome=ClockOutcome(row["outcome"]) if row["outcome"] else None,
+        stopped_at=row["stopped_at"],
+    )
+    return Kept(
+        clock=clock,
+        matter_id=row["matter_id"],
+        warned=tuple(row["warned"]),
+        breached_at=row["breached_at"],
+        number=row.get("number") or "",
+        region_name=row.get("region_name") or "",
+    )
+
+
+def of_matter(tx: Transaction, matter_id: UUID) -> list[Kept]:
+    """All clocks of a matter, in the order of their starts."""
+    rows = tx.execute(
+        f"select {_COLUMNS} from clock where matter_id = %s order by started_on, rule, id",
+        (matter_id,),
+    )
+    return [_read(row) for row in rows]
+
+
+def state_of(tx: Transaction, matter_id: UUID, *, reachable: bool) -> Clocks:
+    """A matter's clocks as the projector takes them."""
+    return Clocks(matter_id, reachable, {kept.clock.id: kept.clock for kept in of_matter(tx, matter_id)})
+
+
+def save(tx: Transaction, matter_id: UUID, clock: Clock, *, next_look: date | None, edition: int) -> None:
+    """Write a clock that started, moved or ended."""
+    tx.execute(
+        """
+        insert into clock (id, matter_id, rule, bound_code, bound_name, assignment_id, round, started_on, raw_due,
+            legal_due, provisional, extension, extended, outcome, stopped_at, next_look, calendar_edition)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (id) do update set raw_due = excluded.raw_due, legal_due = excluded.legal_due,
+            provisional = excluded.provisional, extension = excluded.extension, extended = excluded.extended,
+            outcome = excluded.outcome, stopped_at = excluded.stopped_at, next_look = excluded.next_look,
+            calendar_edition = excluded.calendar_edition
+        """,
+        (
+            clock.id,
+            matter_id,
+            clock.rule,
+            clock.bound.code if clock.bound else None,
+            clock.bound.name if clock.bound else None,
+            clock.assignment_id,
+            clock.round,
+            clock.started_on,
+            clock.raw_due,
+            clock.legal_due,
+            clock.provisional,
+            clock.extension,
+            clock.extended,
+            clock.outcome.value if clock.outcome else None,
+            clock.stopped_at,
+            next_look,
+            edition,
+        ),
+    )
+
+
+def matters_to_look_at(tx: Transaction, today: date, limit: int) -> list[UUID]:
+    """Matters with a clock that warns, is breached or runs out by ``today``, the oldest end first."""
+    rows = tx.execute(
+        "select matter_id, min(legal_due) as first from (select matter_id, legal_due from clock"
+        " where outcome is null and next_look <= %s order by next_look, legal_due limit %s) as due"
+        " group by matter_id order by first",
+        (today, limit),
+    )
+    return [row["matter_id"] for row in rows]
+
+
+def said(
+    tx: Transaction, clock_id: UUID, *, warned: list[str], breached_at: datetime | None, next_look: date | None
+) -> None:
+    """Note what was said about a running clock and when to look again."""
+    tx.execute(
+        "update clock set warned = warned || %s::text[], breached_at = coalesce(breached_at, %s), next_look = %s"
+        " where id = %s",
+        (warned, breached_at, next_look, clock_id),
+    )
+
+
+def matters_of_old_edition(tx: Transaction, edition: int, limit: int) -> list[UUID]:
+    """Matters with running clocks that were computed on an earlier calendar."""
+    rows = tx.execute(
+        "select distinct matter_id from (select matter_id from clock"
+        " where outcome is null and calendar_edition < %s limit %s) as old",
+        (edition, limit),
+    )
+    return [row["matter_id"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a list of clocks shows; None means everything."""
+
+    territory: str
+    rule: str | None = None
+    agency: str | None = None
+    due_before: date | None = None
+    provisional: bool | None = None
+
+
+def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None, limit: int) -> list[Kept]:
+    """Running clocks, the first to end in front; ``after`` is the key of the last one seen."""
+    rows = tx.execute(
+        f"""
+        select {_COLUMNS}, matter.number, matter.region_name from clock join matter on matter.id = clock.matter_id
+        where outcome is null and matter.region_code like %(territory)s
+            and (%(rule)s::text is null or rule = %(rule)s)
+            and (%(agency)s::text is null or bound_code = %(agency)s)
+            and (%(before)s::date is null or legal_due < %(before)s)
+            and (%(provisional)s::bool is null or provisional = %(provisional)s)
+            and (%(due)s::date is null or (legal_due, clock.id) > (%(due)s, %(id)s))
+        order by legal_due, clock.id limit %(limit)s
+        """,
+        {
+            "territory": wanted.territory + "%",
+            "rule": wanted.rule,
+            "agency": wanted.agency,
+            "before": wanted.due_before,
+            "provisional": wanted.provisional,
+            "due": after[0] if after else None,
+            "id": after[1] if after else None,
+            "limit": limit,
+        },
+    )
+    return [_read(row) for row in rows]
+
+
+def figures(tx: Transaction, *, territory: str, today: date, soon: date) -> dict[str, int]:
+    """How many clocks run, end soon, are overdue, are provisional."""
+    row = tx.execute(
+        """
+        select count(*) as running, count(*) filter (where legal_due < %(today)s) as overdue,
+            count(*) filter (where legal_due between %(today)s and %(soon)s) as soon,
+            count(*) filter (where provisional) as provisional
+        from clock join matter on matter.id = clock.matter_id
+        where outcome is null and matter.region_code like %(territory)s
+            and rule not in ('ask_review', 'rating')
+        """,
+        {"today": today, "soon": soon, "territory": territory + "%"},
+    ).fetchone()
+    return {name: int(value) for name, value in (row or {}).items()}
+
+
+def by_agency(tx: Transaction, *, territory: str, today: date) -> list[dict[str, Any]]:
+    """Per agency: assignments, what is open, objections, and how its clocks ended or stand; the worst first."""
+    return tx.execute(
+        """
+        with work as (
+            select agency_code as code, max(agency_name) as name, count(*) as assignments,
+                count(*) filter (where ended_at is null) as open, sum(objections)::int as objections
+            from assignment join matter on matter.id = assignment.matter_id
+            where matter.region_code like %(territory)s group by agency_code
+        ), time as (
+            select bound_code as code, count(*) filter (where outcome = 'met') as met,
+                count(*) filter (where outcome = 'late') as late,
+                count(*) filter (where outcome is null and legal_due < %(today)s) as overdue
+            from clock join matter on matter.id = clock.matter_id
+            where bound_code is not null and matter.region_code like %(territory)s group by bound_code
+        )
+        select work.code, work.name, assignments, open, objections, coalesce(met, 0) as met,
+            coalesce(late, 0) as late, coalesce(overdue, 0) as overdue
+        from work left join time using (code)
+        order by coalesce(overdue, 0) desc, coalesce(late, 0) desc, open desc, work.code
+        """,
+        {"today": today, "territory": territory + "%"},
+    ).fetchall()
+
+
+def outcomes_by_rule(tx: Transaction, *, territory: str, today: date) -> dict[str, dict[str, int]]:
+    """Per rule: clocks met, late, running and overdue."""
+    rows = tx.execute(
+        """
+        select rule, count(*) filter (where outcome = 'met') as met, count(*) filter (where outcome = 'late') as late,
+            count(*) filter (where outcome is null and legal_due >= %(today)s) as running,
+            count(*) filter (where outcome is null and legal_due < %(today)s) as overdue
+        from clock join matter on matter.id = clock.matter_id
+        where matter.region_code like %(territory)s group by rule
+        """,
+        {"today": today, "territory": territory + "%"},
+    )
+    return {row["rule"]: {name: row[name] for name in ("met", "late", "running", "overdue")} for row in rows}
