@@ -188,8 +188,8 @@ def write_supervisor(layout: Layout, listed: list[Program]) -> Path:
         "silent=true",
         "minfds=4096",
         "[unix_http_server]",
-        # Relative to the run folder, which is the supervisor's own: names of sockets have at most 107 characters.
-        "file=supervisor.sock",
+        # By way of the supervisor's working folder, the run folder: names of sockets have at most 107 characters.
+        "file=/proc/self/cwd/supervisor.sock",
         "chmod=0600",
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
