@@ -285,7 +285,9 @@ class _Maker:
             place = self.city.regions[original.region_code]
             _, facts, _ = original.content.split("\n")
             opener = (
-                "此事我来信反映过，至今没有解决，现再次请求处理。" if again else "同一件事已经有人来信反映，我也受到影响，一并请求处理。"
+                "此事我来信反映过，至今没有解决，现再次请求处理。"
+                if again
+                else "同一件事已经有人来信反映，我也受到影响，一并请求处理。"
             )
             made[index] = replace(
                 new,
