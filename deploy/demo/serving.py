@@ -78,7 +78,7 @@ class Server:
         self._tracked = _Tracked(app)
         self._server: BaseWSGIServer = make_server(host, port, self._tracked, threaded=True, request_handler=_Handler)
         self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="http", daemon=True)
 
     def start(self) -> None:
         """Serve in the background."""
