@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from lianban.chassis.database import Transaction
-from lianban.chassis.inbox import Received
+from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import agency_gateway, notification, oversight, routing
 from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, ExchangeKind, NoticeChannel
 from lianban.contracts.refs import AgencyRef
@@ -256,3 +256,36 @@ def _derive(tx: Transaction, event: Received[Any]) -> None:
     state = matter_state(parts, milestones)
     if state != row["state"]:
         progress.set_state(tx, event.subject, state)
+
+
+HANDLERS: Handlers = {
+    routing.RegionRegistered: on_region_registered,
+    routing.AgencyRegistered: on_agency_registered,
+    routing.CaseRouted: on_case_routed,
+    routing.AssignmentSent: on_assignment_sent,
+    routing.AssignmentAccepted: on_assignment_accepted,
+    routing.AssignmentObjected: on_assignment_objected,
+    routing.AssignmentReleased: on_assignment_released,
+    routing.AssignmentUpheld: on_assignment_upheld,
+    routing.AssignmentDesignated: on_assignment_designated,
+    routing.AssignmentWithdrawn: on_assignment_withdrawn,
+    routing.AssignmentProgressed: on_assignment_progressed,
+    routing.AssignmentOpinionGiven: on_assignment_opinion_given,
+    routing.AssignmentReplied: on_assignment_replied,
+    routing.AssignmentDone: on_assignment_done,
+    routing.CaseDisputed: on_case_disputed,
+    routing.CaseAccepted: on_case_accepted,
+    routing.CaseDecided: on_case_decided,
+    routing.CaseClosed: on_case_closed,
+    routing.CaseReopened: on_case_reopened,
+    agency_gateway.MessageDelivered: on_message_delivered,
+    oversight.ClockStarted: on_clock_started,
+    oversight.ClockMoved: on_clock_moved,
+    oversight.ClockStopped: on_clock_stopped,
+    oversight.ClockBreached: on_clock_breached,
+    notification.DocumentIssued: on_document_issued,
+    notification.NoticeSent: on_notice_sent,
+    notification.NoticeServed: on_notice_served,
+    notification.NoticeFailed: on_notice_failed,
+}
+"""Which handler hears which event; events without one change nothing here."""

@@ -128,7 +128,12 @@ def show(matter_id: UUID) -> str:
         files = [disclose.file_of(file) for file in uploads.of_matters(tx, [matter_id])]
         log_access(tx, "read-matter", subject=matter_id, purpose="registration")
     return render_template(
-        "intake/matter.html", matter=row, words=words, persons=persons, files=files, status=status.of(matter_id, now())
+        "intake/matter.html",
+        matter=row,
+        words=words,
+        persons=persons,
+        files=files,
+        status=status.for_page(matter_id, now()),
     )
 
 

@@ -210,7 +210,7 @@ def _show_form(form: Form) -> str:
 def _show_status(matter: UUID, errors: dict[str, str] | None = None, form: Form | None = None) -> str:
     return render_template(
         "intake/status.html",
-        status=status.of(matter, now()),
+        status=status.for_page(matter, now()),
         errors=errors or {},
         values=form.values if form else {},
         files=form.files if form else [],

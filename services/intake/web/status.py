@@ -11,7 +11,7 @@ from lianban.chassis.auth import issue_ticket
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day
 from lianban.chassis.web import _, language
-from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, MatterState, RatingTarget
+from lianban.contracts.codes import AgencyRole, AssignmentState, ClockOutcome, DocumentKind, MatterState, RatingTarget
 from lianban.contracts.refs import AgencyRef
 from lianban.law import rulebook
 from services.intake.app.petitioner import state_of, targets
@@ -22,6 +22,7 @@ from services.intake.web.sentences import Entry, sentence
 LINK_SECONDS = 1800
 """How long links to documents work: as long as a status page stays open."""
 
+_SHOWN = {ClockOutcome.MET.value: "met", ClockOutcome.LATE.value: "late"}
 _OFFICE_HOLDS = (MatterState.REGISTERED, MatterState.OBJECTED, MatterState.DISPUTED)
 _LEAD_HOLDS = (
     MatterState.ROUTED,
@@ -68,6 +69,24 @@ def of(matter: UUID, at: datetime) -> dict[str, Any]:
         "may_supplement": not row["sealed"] and may_be_supplemented(state),
         "may_withdraw": not row["sealed"] and may_be_withdrawn(state),
     }
+
+
+def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
+    """The status with what only the page shows: how far each clock has run, and the time line newest first."""
+    found = of(matter, at)
+    for clock in found["clocks"]:
+        allowed = (clock["due"] - clock["started_on"]).days
+        left = clock["days_left"]
+        clock["shown"] = _SHOWN.get(clock["outcome"], "running")
+        clock["allowed"] = allowed if clock["running"] else None
+        clock["used"] = max(0, allowed - left) if left is not None else None
+    last = len(found["timeline"]) - 1
+    found["steps"] = [
+        {"at": entry["at"], "title": entry["text"], "tone": entry["tone"], "now": index == last}
+        for index, entry in enumerate(found["timeline"])
+    ][::-1]
+    found["clocks"] = [clock for clock in found["clocks"] if clock["outcome"] != ClockOutcome.CANCELLED]
+    return found
 
 
 def _holder(row: dict[str, Any], state: MatterState, office: AgencyRef | None) -> dict[str, Any] | None:
