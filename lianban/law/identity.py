@@ -39,11 +39,12 @@ _WEIGHTS = tuple(2**place % 11 for place in range(17, 0, -1))
 _CHECK = "10X98765432"
 
 
-def resident_number(text: str, today: date) -> ResidentNumber:
+def resident_number(text: str, today: date | None = None) -> ResidentNumber:
     """A resident's number (GB 11643, ISO 7064 MOD 11-2), normalised.
 
     Prefix 810000, 820000 or 830000 is the residence permit for people from Hong Kong, Macao and Taiwan, a leading
-    9 the foreigner's permanent residence card. Raises :class:`IdentityError` (id-form, id-region, id-birth, id-check).
+    9 the foreigner's permanent residence card. A birth date after ``today`` is refused. Raises
+    :class:`IdentityError` (id-form, id-region, id-birth, id-check).
     """
     number = text.strip().upper()
     if _RESIDENT.fullmatch(number) is None:
@@ -60,7 +61,7 @@ def resident_number(text: str, today: date) -> ResidentNumber:
         born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
         raise IdentityError("id-birth", "证件号码的出生日期有误", "The birth date in the number is no day") from None
-    if not date(1850, 1, 1) <= born <= today:
+    if not date(1850, 1, 1) <= born <= (today or date.max):
         raise IdentityError("id-birth", "证件号码的出生日期有误", "The birth date in the number cannot be right")
     if number[-1] != _CHECK[sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False)) % 11]:
         raise IdentityError("id-check", "证件号码的校验位不符", "The check digit of the number does not fit")
@@ -92,7 +93,7 @@ def credit_code(text: str) -> str:
 _PASSPORT = re.compile(r"[A-Z0-9]{5,15}", re.ASCII)
 
 
-def identity_number(kind: IdType, text: str, today: date) -> str:
+def identity_number(kind: IdType, text: str, today: date | None = None) -> str:
     """The number of a document of a kind, normalised; raises :class:`IdentityError` also when the kinds differ."""
     match kind:
         case IdType.NONE:
@@ -113,6 +114,15 @@ def identity_number(kind: IdType, text: str, today: date) -> str:
                     "id-type", f"该号码属于{found.kind.zh}", f"The number belongs to another document: {found.kind.en}"
                 )
             return found.number
+
+
+def is_valid_document(kind: IdType, number: str, today: date | None = None) -> bool:
+    """Whether a number can be that of a document of a kind, see :func:`identity_number`."""
+    try:
+        identity_number(kind, number, today)
+    except IdentityError:
+        return False
+    return True
 
 
 _REGION = re.compile(r"[1-9]\d{11}", re.ASCII)
@@ -136,6 +146,14 @@ def region_code(text: str) -> str:
     return code
 
 
+def is_region_code(text: str) -> bool:
+    """Whether a text is a region code, see :func:`region_code`."""
+    try:
+        return region_code(text) == text
+    except IdentityError:
+        return False
+
+
 def region_lineage(code: str) -> tuple[str, ...]:
     """A region and the regions that it lies in, the smallest first."""
     whole = region_code(code)
@@ -143,7 +161,16 @@ def region_lineage(code: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lineage))
 
 
+_AGENCY = re.compile(r"[a-z0-9-]{3,40}", re.ASCII)
+
+
+def is_agency_code(text: str) -> bool:
+    """Whether a text has the form of an agency's code: 3 to 40 small letters, digits and hyphens."""
+    return _AGENCY.fullmatch(text) is not None
+
+
 _MOBILE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})", re.ASCII)
+_LANDLINE = re.compile(r"(?:\+?86)?(0(?:10|2\d|[3-9]\d{2}))([2-9]\d{6,7})", re.ASCII)
 
 
 def mobile_number(text: str) -> str:
@@ -155,6 +182,23 @@ def mobile_number(text: str) -> str:
     if match is None:
         raise IdentityError("phone-form", "手机号码应为11位", "The mobile number must have 11 digits")
     return match[1]
+
+
+def is_mobile(text: str) -> bool:
+    """Whether a text is a mobile phone number, see :func:`mobile_number`."""
+    try:
+        mobile_number(text)
+    except IdentityError:
+        return False
+    return True
+
+
+def normalise_phone(text: str) -> str | None:
+    """A mobile number as 11 digits or a fixed line as ``010-12345678``; ``None`` if it is neither."""
+    if is_mobile(text):
+        return mobile_number(text)
+    match = _LANDLINE.fullmatch(re.sub(r"[\s()（）-]", "", text))
+    return f"{match[1]}-{match[2]}" if match is not None else None
 
 
 def mask_name(name: str) -> str:
@@ -171,7 +215,7 @@ def mask_number(number: str) -> str:
 
 def mask_phone(phone: str) -> str:
     """A phone number with its middle hidden: 138****5678; short ones wholly."""
-    if len(phone) < 11:
+    if len(phone) < 9:
         return "*" * len(phone)
     return phone[:3] + "*" * (len(phone) - 7) + phone[-4:]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from lianban.contracts.codes import AgencyRole, AssignmentState, CodeList, MatterState
 
@@ -78,7 +78,9 @@ ASSIGNMENT_MOVES: tuple[Move, ...] = (
     Move(_S.OBJECTED, _A.RELEASE, _S.RELEASED, _WORKING, "条例 §23③: the sender verified and agreed (核实同意)"),
     # UPHELD: the sender checked the objection and does not agree.
     Move(_S.OBJECTED, _A.UPHOLD, _S.UPHELD, _WORKING, "条例 §23③: the sender did not agree"),
-    # DESIGNATED: the common superior or the joint conference decided who accepts.
+    # DESIGNATED: the common superior or the joint conference decided who accepts; a body that was not asked before
+    # is given its part by that decision itself.
+    Move(_S.PROPOSED, _A.DESIGNATE, _S.DESIGNATED, _WORKING, "条例 §24①: sent by the superior's decision"),
     Move(_S.SENT, _A.DESIGNATE, _S.DESIGNATED, _WORKING, "条例 §24①: acceptance decided by the superior"),
     Move(_S.OBJECTED, _A.DESIGNATE, _S.DESIGNATED, _WORKING, "条例 §24①: acceptance decided by the superior"),
     Move(_S.UPHELD, _A.DESIGNATE, _S.DESIGNATED, _WORKING, "条例 §24①: the dispute went on to the superior"),
@@ -120,6 +122,11 @@ ACCEPTED_STATES = frozenset({_S.ACCEPTED, _S.HANDLING, _S.OPINION_GIVEN, _S.REPL
 _TABLE: Mapping[tuple[AssignmentState, AssignmentAction], Move] = {
     (move.state, move.action): move for move in ASSIGNMENT_MOVES
 }
+
+ASSIGNMENT: Mapping[AssignmentState, frozenset[AssignmentState]] = {
+    state: frozenset(move.to for move in ASSIGNMENT_MOVES if move.state is state) for state in AssignmentState
+}
+"""Where an assignment may go from each state, by whatever action."""
 
 
 def next_assignment_state(
@@ -232,7 +239,11 @@ MATTER_MOVES: Mapping[MatterState, Mapping[MatterState, str]] = {
         _M.ROUTED: "the lead's assignment was taken back and given to another agency",
         _M.WITHDRAWN: "the petitioner withdrew",
     },
-    _M.DECIDED: {_M.SERVED: "the written decision reached the petitioner", _M.CLOSED: "nobody can be reached"},
+    _M.DECIDED: {
+        _M.SERVED: "the written decision reached the petitioner",
+        _M.CLOSED: "nobody can be reached",
+        _M.ROUTED: "not solved: the petition office ordered re-handling",
+    },
     _M.SERVED: {
         _M.REVIEW: "条例 §35: asked for within 30 days of service",
         _M.CLOSED: "rated by all, or the rating window is over",
@@ -272,16 +283,14 @@ def is_reachable(state: AssignmentState | MatterState, later: AssignmentState | 
     return later is state or later in _reachable(state)
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # typed: states of the two lists with the same text are equal and hash alike
 def _reachable(state: AssignmentState | MatterState) -> frozenset[AssignmentState | MatterState]:
     found: set[AssignmentState | MatterState] = set()
     todo: list[AssignmentState | MatterState] = [state]
     while todo:
         current = todo.pop()
         nexts: Iterable[AssignmentState | MatterState] = (
-            MATTER_MOVES[current]
-            if isinstance(current, MatterState)
-            else {move.to for move in ASSIGNMENT_MOVES if move.state is current}
+            MATTER_MOVES[current] if isinstance(current, MatterState) else ASSIGNMENT[current]
         )
         for following in nexts:
             if following not in found:

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from lianban.contracts.codes import ClockOutcome
-from lianban.contracts.events import Event
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
@@ -106,7 +105,7 @@ def clock_id(subject: UUID, rule_id: str, assignment_id: UUID | None, round_: in
     return uuid5(NAMESPACE_URL, f"urn:lianban:clock:{subject}:{rule_id}:{assignment_id or '-'}:{round_}")
 
 
-def project(subject: UUID, events: Iterable[Event], calendar: WorkCalendar, rulebook: Rulebook) -> Clocks:
+def project(subject: UUID, events: Iterable[object], calendar: WorkCalendar, rulebook: Rulebook) -> Clocks:
     """The clocks of a matter after its history."""
     state = Clocks(subject)
     for event in events:
@@ -114,7 +113,9 @@ def project(subject: UUID, events: Iterable[Event], calendar: WorkCalendar, rule
     return state
 
 
-def step(state: Clocks, event: Event, calendar: WorkCalendar, rulebook: Rulebook) -> tuple[Clocks, tuple[Command, ...]]:
+def step(
+    state: Clocks, event: object, calendar: WorkCalendar, rulebook: Rulebook
+) -> tuple[Clocks, tuple[Command, ...]]:
     """The clocks after one more event, and what changed: ends first, then beginnings."""
     commands: list[Command] = []
     if isinstance(event, MatterRegistered):
@@ -135,15 +136,20 @@ def step(state: Clocks, event: Event, calendar: WorkCalendar, rulebook: Rulebook
     return state, tuple(commands)
 
 
-def _applies(trigger: Trigger, event: Event, reachable: bool) -> bool:
-    if event_name(event.TYPE) != trigger.event:
+def _name_of(event: object) -> str:
+    """An event's name in the rulebook; ``TYPE`` is set by the decorator that makes a class an event."""
+    return event_name(str(getattr(event, "TYPE")))  # noqa: B009 - not visible to type checkers
+
+
+def _applies(trigger: Trigger, event: object, reachable: bool) -> bool:
+    if _name_of(event) != trigger.event:
         return False
     if trigger.contact is not None and trigger.contact != reachable:
         return False
     return all(getattr(event, name) in values for name, values in trigger.when)
 
 
-def _ended_by(clock: Clock, rule: Rule, event: Event, reachable: bool) -> Clock | None:
+def _ended_by(clock: Clock, rule: Rule, event: object, reachable: bool) -> Clock | None:
     for trigger in rule.stop:
         if _applies(trigger, event, reachable) and _is_about(clock, trigger, event):
             at: datetime = getattr(event, trigger.at)
@@ -165,7 +171,7 @@ def _is_about(clock: Clock, trigger: Trigger, event: Any) -> bool:
 
 
 def _started(
-    subject: UUID, rule: Rule, trigger: Trigger, event: Event, calendar: WorkCalendar, rulebook: Rulebook
+    subject: UUID, rule: Rule, trigger: Trigger, event: object, calendar: WorkCalendar, rulebook: Rulebook
 ) -> Clock:
     assignment_id: UUID | None = getattr(event, "assignment_id", None) if rule.per is Per.ASSIGNMENT else None
     round_: int = getattr(event, "round", 1)

@@ -397,7 +397,7 @@ def _check_fit(rule: Rule, reader: _Reader) -> None:
         hints = _fields_by_name().get(trigger.event)
         if hints is None:
             continue
-        for word in sorted(words):
+        for word in sorted(words & _SAME_FIELD.keys()):
             if word == "agency":
                 if trigger.binds is None:
                     reader.problem("same 'agency' needs a start that binds one")
