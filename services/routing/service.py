@@ -1,42 +1,12 @@
-"""The routing service: names and entry points only.
-
-python -m services.routing.service
-"""
+"""The routing service: names and entry points only."""
 
 # ruff: noqa: I001 - the patch in the chassis' service module must come first
-from lianban.chassis.service import Http, Loop, Ops, Relay, consume, run
+from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume, run
 
-from typing import Any
-
-from lianban.chassis import calendar
-from lianban.contracts.agency_gateway import (
-    AgencyAccepted,
-    AgencyGaveOpinion,
-    AgencyObjected,
-    AgencyProgressed,
-    AgencyReplied,
-    MessageRejected,
-)
-from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
-from lianban.contracts.notification import NoticeServed
-from lianban.contracts.oversight import CalendarChanged
-from services.routing.app import intake_events, reopening, statements, suggestion
+from lianban.chassis.topology import HEARS
+from services.routing.app import reopening, statements, suggestion
+from services.routing.app.hearing import HANDLERS
 from services.routing.web import create_app
-
-HANDLERS: dict[type, Any] = {
-    MatterRegistered: intake_events.on_matter_registered,
-    MatterSupplemented: intake_events.on_matter_supplemented,
-    MatterWithdrawn: intake_events.on_matter_withdrawn,
-    MatterRated: intake_events.on_matter_rated,
-    AgencyAccepted: statements.on_agency_accepted,
-    AgencyObjected: statements.on_agency_objected,
-    AgencyProgressed: statements.on_agency_progressed,
-    AgencyGaveOpinion: statements.on_agency_gave_opinion,
-    AgencyReplied: statements.on_agency_replied,
-    MessageRejected: statements.on_message_rejected,
-    NoticeServed: reopening.on_notice_served,
-    CalendarChanged: calendar.keep,
-}
 
 
 class RoutingService:
@@ -51,8 +21,8 @@ class RoutingService:
     statements = Loop("statements", statements.fetch_due, every=1.0)
     closing = Loop("closing", reopening.close_due, every=5.0)
 
-    @consume(hears=("intake", "agency_gateway", "oversight", "notification"), handlers=HANDLERS)
-    def on_events(self, batch: Any) -> None:
+    @consume(hears=HEARS["routing"], handlers=HANDLERS)
+    def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()
 

@@ -112,6 +112,8 @@ def suggest(
         agency = catalogue.responsible(part, place, agencies, excluded=blocked)
         if unrestricted is not None and (agency is None or unrestricted.code != agency.code):
             excluded[unrestricted.code] = None
+            if agency is None and role is AgencyRole.LEAD:
+                agency = _superior(unrestricted, agencies, blocked)
         if agency is None:
             return None
         reasons = _reasons(agency, part, role, found, by_code[found.code], place_name, place)
@@ -154,6 +156,15 @@ def suggest(
         procedure=screen(text),
         excluded=tuple(excluded),
     )
+
+
+def _superior(accused: Agency, agencies: Mapping[str, Agency], blocked: Collection[str]) -> Agency | None:
+    """Who looks at an accused body: its superior (条例 §22②, by 管理权限)."""
+    for code in (accused.superior_government, accused.superior_vertical):
+        found = agencies.get(code) if code is not None and code not in blocked else None
+        if found is not None and found.active:
+            return found
+    return None
 
 
 def _reasons(
