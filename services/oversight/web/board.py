@@ -21,7 +21,7 @@ from services.oversight.store import clocks, matters
 from services.oversight.web.api import CALENDAR_KEEPERS, READERS
 from services.oversight.web.wording import event_text
 
-board = Pages("oversight", __name__)
+board = Pages("board", __name__)
 LARGEST_NOTICE = 200_000
 
 
