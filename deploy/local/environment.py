@@ -52,9 +52,16 @@ def service_environment(layout: Layout, passwords: Passwords, service: str) -> d
     return given
 
 
-def departments_environment(layout: Layout, passwords: Passwords) -> dict[str, str]:
-    """The settings of the demo departments' own systems, and of who makes tenants there."""
+def demo_environment(layout: Layout, passwords: Passwords) -> dict[str, str]:
+    """The settings of the demo city's programs, which know nothing of Lianban's; also for who seeds the city."""
     return {
+        "MAIL_DATABASE": str(layout.demo / "mail.sqlite3"),
+        "MAIL_HOST": HOST,
+        "MAIL_SMTP_PORT": str(layout.ports.mail),
+        "MAIL_HTTP_PORT": str(layout.ports.mailbox),
+        "PULLER_CONFIG": str(layout.puller),
+        "PULLER_DATABASE": str(layout.demo / "puller.sqlite3"),
+        "PULLER_URL": layout.public_url,
         "DEPARTMENTS_DATABASE_URL": database_url(layout, DEPARTMENTS, passwords.roles[DEPARTMENTS]),
         "DEPARTMENTS_HTTP_HOST": HOST,
         "DEPARTMENTS_HTTP_PORT": str(layout.ports.departments),
@@ -70,8 +77,7 @@ def process_environment(layout: Layout, passwords: Passwords, process: Process) 
     if process.environment:
         given = service_environment(layout, passwords, process.environment)
     elif process.demo:
-        given["LIANBAN_SMTP_URL"] = f"smtp://{HOST}:{ports.mail}"
-        given |= departments_environment(layout, passwords)
+        given |= demo_environment(layout, passwords)
     given["LIANBAN_HTTP_PORT"] = str(process.http(ports)) if process.http else ""
     given["LIANBAN_OPS_PORT"] = str(process.ops(ports)) if process.ops else ""
     return given

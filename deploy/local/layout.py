@@ -132,6 +132,16 @@ class Layout:
         return self.home / "public"
 
     @property
+    def demo(self) -> Path:
+        """What the demo city's programs keep."""
+        return self.home / "demo"
+
+    @property
+    def puller(self) -> Path:
+        """The list of agencies for which the demo pull client works: written by seeding the city."""
+        return self.demo / "puller.json"
+
+    @property
     def postgres(self) -> Path:
         """PostgreSQL's folder."""
         return self.home / "postgres"

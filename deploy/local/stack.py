@@ -39,7 +39,7 @@ from deploy.local.environment import (
     process_environment,
     service_environment,
 )
-from deploy.local.keys import Passwords, make_keys
+from deploy.local.keys import Passwords, make_keys, write_private
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout, Ports
 from deploy.local.processes import Process, needed_ports, processes, roles
 from deploy.local.supervision import Supervisor
@@ -123,10 +123,12 @@ class Stack:
     def _folders(self) -> None:
         layout = self.layout
         layout.home.mkdir(parents=True, exist_ok=True)
-        for folder in (layout.run, layout.logs, layout.keys, layout.files, layout.documents):
+        for folder in (layout.run, layout.logs, layout.keys, layout.files, layout.demo):
             folder.mkdir(exist_ok=True)
-        for folder in (layout.run, layout.logs, layout.keys, layout.files):
             folder.chmod(0o700)
+        layout.documents.mkdir(exist_ok=True)
+        if not layout.puller.exists():
+            write_private(layout.puller, b"[]")
         for service in SERVICES:
             (layout.files / service).mkdir(exist_ok=True)
 
@@ -235,6 +237,11 @@ class Stack:
         path = self.layout.logs / f"{name}.log"
         lines = path.read_text(errors="replace").splitlines()[-12:] if path.exists() else []
         return f"The end of {path}:\n" + "\n".join(f"  {line[:300]}" for line in lines)
+
+    def restart(self, name: str) -> None:
+        """Restart one process, as after a change of what it reads at its start."""
+        self.supervisor.end(name)
+        self.supervisor.begin(name)
 
     # --- stop
 
