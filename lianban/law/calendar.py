@@ -12,7 +12,7 @@ are marked provisional and are computed again when the notice is imported.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -127,18 +127,6 @@ class WorkCalendar:
         if self.status(day.year) is YearStatus.PROVISIONAL:
             return True
         return (day.month, day.day) >= YEAR_END and self.status(day.year + 1) is YearStatus.PROVISIONAL
-
-    def work_days(self, first: date, last: date) -> int:
-        """How many work days lie between two days, both included."""
-        return sum(self.is_work_day(day) for day in days_between(first, last))
-
-
-def days_between(first: date, last: date) -> Iterator[date]:
-    """Every day from ``first`` to ``last``, both included; none if ``last`` is earlier."""
-    day = first
-    while day <= last:
-        yield day
-        day += ONE_DAY
 
 
 def read_holiday_cn(documents: Iterable[Any], known: Iterable[CalendarYear] = ()) -> tuple[CalendarYear, ...]:

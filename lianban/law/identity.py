@@ -116,17 +116,7 @@ def identity_number(kind: IdType, text: str, today: date | None = None) -> str:
             return found.number
 
 
-def is_valid_document(kind: IdType, number: str, today: date | None = None) -> bool:
-    """Whether a number can be that of a document of a kind, see :func:`identity_number`."""
-    try:
-        identity_number(kind, number, today)
-    except IdentityError:
-        return False
-    return True
-
-
 _REGION = re.compile(r"[1-9]\d{11}", re.ASCII)
-_REGION_PARTS = (2, 4, 6, 9, 12)
 
 
 def region_code(text: str) -> str:
@@ -146,31 +136,7 @@ def region_code(text: str) -> str:
     return code
 
 
-def is_region_code(text: str) -> bool:
-    """Whether a text is a region code, see :func:`region_code`."""
-    try:
-        return region_code(text) == text
-    except IdentityError:
-        return False
-
-
-def region_lineage(code: str) -> tuple[str, ...]:
-    """A region and the regions that it lies in, the smallest first."""
-    whole = region_code(code)
-    lineage = (whole[:end].ljust(12, "0") for end in reversed(_REGION_PARTS))
-    return tuple(dict.fromkeys(lineage))
-
-
-_AGENCY = re.compile(r"[a-z0-9-]{3,40}", re.ASCII)
-
-
-def is_agency_code(text: str) -> bool:
-    """Whether a text has the form of an agency's code: 3 to 40 small letters, digits and hyphens."""
-    return _AGENCY.fullmatch(text) is not None
-
-
 _MOBILE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})", re.ASCII)
-_LANDLINE = re.compile(r"(?:\+?86)?(0(?:10|2\d|[3-9]\d{2}))([2-9]\d{6,7})", re.ASCII)
 
 
 def mobile_number(text: str) -> str:
@@ -182,23 +148,6 @@ def mobile_number(text: str) -> str:
     if match is None:
         raise IdentityError("phone-form", "手机号码应为11位", "The mobile number must have 11 digits")
     return match[1]
-
-
-def is_mobile(text: str) -> bool:
-    """Whether a text is a mobile phone number, see :func:`mobile_number`."""
-    try:
-        mobile_number(text)
-    except IdentityError:
-        return False
-    return True
-
-
-def normalise_phone(text: str) -> str | None:
-    """A mobile number as 11 digits or a fixed line as ``010-12345678``; ``None`` if it is neither."""
-    if is_mobile(text):
-        return mobile_number(text)
-    match = _LANDLINE.fullmatch(re.sub(r"[\s()（）-]", "", text))
-    return f"{match[1]}-{match[2]}" if match is not None else None
 
 
 def mask_name(name: str) -> str:

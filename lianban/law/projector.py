@@ -17,7 +17,7 @@ from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
-from lianban.law.clocks import Pause, Period, WarningDay, china_day, due, is_overdue, outcome, warnings
+from lianban.law.clocks import Pause, Period, WarningDay, china_day, due, end_of, is_overdue, outcome, warnings
 from lianban.law.rulebook import Lapse, Per, Rule, Rulebook, Trigger, event_name
 
 
@@ -243,12 +243,12 @@ def extend(
 def lapse(state: Clocks, at: datetime, rulebook: Rulebook) -> tuple[Clocks, tuple[Stop, ...]]:
     """The windows that have run out at an instant (asking for review, rating) end: nobody is late with a right.
 
-    Their outcome is *met*: the time was given in full.
+    Their outcome is *met*: the time was given in full, until 24:00 of the last day however late anybody looks.
     """
     stops = []
     for clock in state.running:
         if rulebook.rule(clock.rule).lapse is Lapse.ENDS and is_overdue(clock.legal_due, at):
-            ended = replace(clock, outcome=ClockOutcome.MET, stopped_at=at)
+            ended = replace(clock, outcome=ClockOutcome.MET, stopped_at=end_of(clock.legal_due))
             state = state.with_clock(ended)
             stops.append(Stop(ended))
     return state, tuple(stops)

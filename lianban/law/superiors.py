@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lianban.contracts.codes import CodeList
-from lianban.law.identity import region_lineage
+from lianban.law import places
 
 
 class SuperiorsError(ValueError):
@@ -103,7 +103,7 @@ def who_decides(codes: Iterable[str], register: Register, blocked: frozenset[str
 
 
 def _conference_office(parties: tuple[str, ...], register: Register, blocked: frozenset[str]) -> str | None:
-    lineages = [region_lineage(_standing(code, register).region_code) for code in parties]
+    lineages = [places.chain(_standing(code, register).region_code) for code in parties]
     shared = [region for region in lineages[0] if all(region in lineage for lineage in lineages)] if lineages else []
     for region in shared:
         offices = sorted(

@@ -95,11 +95,6 @@ def test_a_year_refuses_days_of_another_year_and_days_named_twice() -> None:
         WorkCalendar((CalendarYear(2026, YearStatus.OFFICIAL), CalendarYear(2026, YearStatus.OFFICIAL)))
 
 
-def test_work_days_between_two_days_are_counted_with_both_ends() -> None:
-    assert SEEDED.work_days(date(2026, 9, 28), date(2026, 10, 10)) == 6
-    assert SEEDED.work_days(date(2026, 10, 2), date(2026, 10, 1)) == 0
-
-
 def test_an_imported_notice_also_changes_the_end_of_the_year_before() -> None:
     known = [CalendarYear(2018, YearStatus.OFFICIAL, (CalendarDay(date(2018, 10, 1), works=False, name="国庆节"),))]
     years = read_holiday_cn([a_notice(2019, ("2018-12-29", False), ("2018-12-31", True), ("2019-01-01", True))], known)

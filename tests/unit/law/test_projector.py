@@ -388,6 +388,7 @@ def test_windows_run_out_without_anybody_being_late_and_duties_become_overdue() 
     ended, stops = lapse(state, after(44), standard())
     assert [(stop.clock.rule, stop.clock.outcome) for stop in stops] == [("ask_review", MET), ("rating", MET)]
     assert isinstance(stops[0], Stop)
+    assert stops[0].clock.stopped_at == datetime(2026, 4, 13, 16, 0, tzinfo=UTC)  # 24:00 in China on Monday, 13 April
     assert [clock.rule for clock in overdue(ended, after(44), standard())] == ["route"]
     assert overdue(ended, after(15), standard()) == ()
 
