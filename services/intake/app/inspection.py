@@ -19,7 +19,7 @@ LARGEST_PROGRESSIVE = 24_000_000
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote the file
 
-_PICTURES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
+_PICTURES = ("JPEG", "PNG", "GIF", "WEBP")
 _KINDS = (
     (b"MZ", "可执行程序（Windows）", "a Windows program"),
     (b"\x7fELF", "可执行程序（Linux）", "a Linux program"),
@@ -104,7 +104,7 @@ def _open_picture(data: bytes) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=list(_PICTURES)) as picture:
+            with Image.open(io.BytesIO(data), formats=_PICTURES) as picture:
                 width, height = picture.size
                 if width * height > LARGEST_PICTURE:
                     raise Rejected(

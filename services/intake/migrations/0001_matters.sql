@@ -55,6 +55,8 @@ create table matter (
     constraint matter_accusation_is_sealed check (sealed = (purpose = 'accusation'))
 );
 create index matter_received_at on matter (received_at desc, id desc);
+create index matter_region on matter (region_code, received_at desc, id desc);
+create index matter_registered_by on matter (registered_by, received_at desc, id desc) where registered_by is not null;
 create index matter_contacts on matter using gin (contacts);
 
 -- An upload waits for its matter for a day; `uploader` is who may attach it. `name` is sealed: file names hold names.

@@ -122,52 +122,59 @@ def persons(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
     ).fetchall()
 
 
-def listed(
-    tx: Transaction,
-    *,
-    limit: int,
-    after: tuple[datetime, UUID] | None = None,
-    number: str | None = None,
-    contact: bytes | None = None,
-    territory: str = "",
-    registered_by: str = "",
-) -> list[Row]:
-    """Matters, newest first, of a territory (prefix of region codes) or registered by a clerk; with sealed words."""
-    return tx.execute(
+_ROWS = """
+select m.id, m.number, m.channel, m.region_code, m.region_name, m.received_at, m.sealed, m.words, m.contacts,
+    m.anonymous, m.group_size, m.registered_by, p.lead_name, w.withdrawn_at,
+    coalesce(p.state, case when m.sealed then 'discipline' else 'registered' end) as case_state
+from found join matter m using (id)
+left join progress p on p.matter_id = m.id left join withdrawal w on w.matter_id = m.id
+order by m.received_at desc, m.id desc
+"""
+
+
+def newest(tx: Transaction, *, limit: int, after: tuple[datetime, UUID] | None, territory: str, by: str) -> list[Row]:
+    """Matters, newest first, of a territory (prefix of region codes; empty: all) or registered by somebody."""
+    before = "and (received_at, id) < (%(at)s, %(id)s)" if after else ""
+    order = "order by received_at desc, id desc limit %(limit)s"
+    if territory:
+        found = f"""
+            (select id, received_at from matter
+                where region_code >= %(territory)s and region_code < %(beyond)s {before} {order})
+            union
+            (select id, received_at from matter where registered_by = %(by)s {before} {order})
+            {order}
         """
-        select m.id, m.number, m.channel, m.region_name, m.received_at, m.sealed, m.words, m.anonymous, m.group_size,
-            coalesce(p.state, case when m.sealed then 'discipline' else 'registered' end) as case_state, p.lead_name,
-            w.withdrawn_at
-        from matter m left join progress p on p.matter_id = m.id left join withdrawal w on w.matter_id = m.id
-        where (%(number)s::text is null or m.number = %(number)s)
-            and (%(contact)s::bytea is null or m.contacts @> array[%(contact)s::bytea])
-            and (%(at)s::timestamptz is null or (m.received_at, m.id) < (%(at)s, %(id)s))
-            and (m.region_code like %(territory)s or m.registered_by = %(by)s)
-        order by m.received_at desc, m.id desc
-        limit %(limit)s
-        """,
-        {
-            "number": number,
-            "contact": contact,
-            "at": after[0] if after else None,
-            "id": after[1] if after else None,
-            "territory": f"{territory}%",
-            "by": registered_by,
-            "limit": limit,
-        },
+    else:
+        found = f"select id, received_at from matter where true {before} {order}"
+    values = {"limit": limit, "territory": territory, "beyond": f"{territory}:", "by": by}
+    if after:
+        values |= {"at": after[0], "id": after[1]}
+    return tx.execute(f"with found as materialized (select id from ({found}) as page) {_ROWS}", values).fetchall()
+
+
+def with_number(tx: Transaction, number: str) -> list[Row]:
+    """The matter with a number."""
+    return tx.execute(f"with found as (select id from matter where number = %s) {_ROWS}", (number,)).fetchall()
+
+
+def with_contact(tx: Transaction, contact: bytes, limit: int) -> list[Row]:
+    """Matters of persons with a contact (a blind index), newest first."""
+    return tx.execute(
+        # Materialised: else the planner may walk through all matters in order of time to find these few.
+        f"with found as materialized (select id from matter where contacts @> array[%s::bytea]) {_ROWS} limit %s",
+        (contact, limit),
     ).fetchall()
 
 
 def running_with_contacts(tx: Transaction, contacts: Sequence[bytes], ended: Sequence[str]) -> list[Row]:
     """Matters that are not ended and have one of the contacts, newest first, at most ten."""
     return tx.execute(
-        """
-        select m.id, m.number, m.region_name, m.received_at, m.words, m.contacts,
-            coalesce(p.state, 'registered') as case_state
-        from matter m left join progress p on p.matter_id = m.id
-        where m.contacts && %s::bytea[] and not m.sealed and coalesce(p.state, 'registered') <> all(%s)
-            and not exists (select from withdrawal w where w.matter_id = m.id)
-        order by m.received_at desc limit 10
+        f"""
+        with found as materialized (
+            select id from matter m where contacts && %s::bytea[] and not sealed
+                and not exists (select from progress where matter_id = m.id and state = any(%s))
+                and not exists (select from withdrawal where matter_id = m.id)
+        ) {_ROWS} limit 10
         """,
         (list(contacts), list(ended)),
     ).fetchall()

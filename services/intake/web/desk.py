@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import render_template, request
 
+from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind
@@ -37,8 +38,10 @@ FOUND = 50
 def listing() -> str:
     """Matters of the clerk's territory, newest first."""
     wanted = PageRequest.read(request.args, datetime, UUID, default=25)
+    after = (wanted.after[0], wanted.after[1]) if wanted.after else None
+    territory, by = _bounds()
     with database().transaction() as tx:
-        rows = matters.listed(tx, limit=wanted.fetch, after=wanted.after, **_bounds())  # type: ignore[arg-type]  # cursor keys
+        rows = matters.newest(tx, limit=wanted.fetch, after=after, territory=territory, by=by)
         log_access(tx, "list-matters", purpose="registration")
     page = wanted.page([_shown(row) for row in rows], key=lambda row: (row["received_at"], row["id"]))
     return render_template("intake/desk.html", page=page, values={}, errors={}, searched=False)
@@ -49,11 +52,8 @@ def listing() -> str:
 def search() -> Any:
     """Find by number, telephone, e-mail or identity number; what is sought is in no address and no log."""
     sought = request.form.get("sought", "").strip()
-    by = _sought(sought)
-    rows = []
     with database().transaction() as tx:
-        if by:
-            rows = matters.listed(tx, limit=FOUND, **_bounds(), **by)  # type: ignore[arg-type]  # one of number, contact
+        rows = [row for row in _find(tx, sought) if _within(row)]
         log_access(tx, "search-matters", purpose="registration")
     return render_template(
         "intake/desk.html",
@@ -153,29 +153,28 @@ def _show_form(form: Form) -> str:
     )
 
 
-def _bounds() -> dict[str, str]:
+def _bounds() -> tuple[str, str]:
     """What a clerk sees: the own territory, and what the clerk registered (first contact) wherever it lies."""
-    return {"territory": territory_prefix(principal().territory), "registered_by": caller().key}
+    return territory_prefix(principal().territory), caller().key
 
 
 def _within(row: dict[str, Any]) -> bool:
-    bounds = _bounds()
-    return bool(row["region_code"].startswith(bounds["territory"])) or row["registered_by"] == bounds["registered_by"]
+    territory, by = _bounds()
+    return str(row["region_code"]).startswith(territory) or row["registered_by"] == by
 
 
-def _sought(text: str) -> dict[str, Any] | None:
-    """What a search text can be: a number, an e-mail address, an identity number or a telephone number."""
-    if not text:
-        return None
-    number = numbers.normalise(text)
+def _find(tx: Transaction, sought: str) -> list[dict[str, Any]]:
+    """By what a text can be: a matter's number, an e-mail address, a telephone number or an identity number."""
+    if not sought:
+        return []
+    number = numbers.normalise(sought)
     if numbers.is_number(number):
-        return {"number": number}
-    if "@" in text:
-        return {"contact": blind(text.lower(), field="contact.email")}
-    phone = normalise_phone(text)
-    if phone is not None and len(phone) < 15:
-        return {"contact": blind(phone, field="contact.phone")}
-    return {"contact": blind(text.upper(), field="contact.id-number")}
+        return matters.with_number(tx, number)
+    if "@" in sought:
+        return matters.with_contact(tx, blind(sought.lower(), field="contact.email"), FOUND)
+    phone = normalise_phone(sought)
+    rows = matters.with_contact(tx, blind(phone, field="contact.phone"), FOUND) if phone else []
+    return rows or matters.with_contact(tx, blind(sought.upper(), field="contact.id-number"), FOUND)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +197,7 @@ def _duplicates(told: Petition) -> list[dict[str, Any]]:
         {
             "id": row["id"],
             "number": row["number"],
-            "title": disclose.words_of({**row, "claims": 0})["title"],
+            "title": disclose.words_of(row)["title"],
             "region_name": row["region_name"],
             "received_at": row["received_at"],
             "state": MatterState(row["case_state"]),

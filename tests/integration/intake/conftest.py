@@ -29,6 +29,7 @@ from lianban.contracts.codes import AgencyLevel, StaffRole
 from lianban.contracts.events import load
 from lianban.contracts.refs import AgencyRef
 from services.intake.app.follow import HANDLERS
+from services.intake.store import matters
 from services.intake.web import create_app
 from tests.keys import Keys, become, forget_settings, keys
 
@@ -77,7 +78,8 @@ class Intake:
     def said(self, matter: UUID | str | None = None) -> list[Any]:
         """What intake said, oldest first."""
         rows = self.look.execute(
-            "select type, body from outbox where %(id)s::uuid is null or subject = %(id)s order by position", {"id": matter}
+            "select type, body from outbox where %(id)s::uuid is null or subject = %(id)s order by position",
+            {"id": matter},
         )
         return [load(row["type"], json.loads(bytes(row["body"]))["data"]) for row in rows]
 
@@ -109,7 +111,9 @@ class Intake:
         assert answer.status_code == 201, answer.get_json()
         return dict(answer.get_json())
 
-    def upload(self, data: bytes | None = None, name: str = "河.jpg", client: FlaskClient | None = None, **more: Any) -> Any:
+    def upload(
+        self, data: bytes | None = None, name: str = "河.jpg", client: FlaskClient | None = None, **more: Any
+    ) -> Any:
         """Upload a file; the answer."""
         content = a_picture() if data is None else data
         return (client or self.client).post("/api/v1/uploads", data={"file": (io.BytesIO(content), name)}, **more)
@@ -138,6 +142,7 @@ def intake(
         for folder in (Path(CHASSIS), SERVICES / "intake" / "migrations"):
             for file in sorted(folder.glob("*.sql")):
                 look.execute(file.read_text("utf-8"))
+        monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
         app = create_app()
         app.testing = True
         made = Intake(look, app, keys, become, tmp_path / "files")
@@ -158,7 +163,11 @@ def _populate(intake: Intake) -> None:
     for agency in (ECOLOGY, URBAN, OFFICE):
         intake.hear(
             routing.AgencyRegistered(
-                code=agency.code, name=agency.name, level=city, region_code="990100000000", petition_office=agency is OFFICE
+                code=agency.code,
+                name=agency.name,
+                level=city,
+                region_code="990100000000",
+                petition_office=agency is OFFICE,
             ),
             uuid4(),
         )
@@ -173,7 +182,12 @@ def a_petition(**changes: Any) -> dict[str, Any]:
         "claims": ["查清污染来源", {"text": "清理河道"}],
         "purpose": "appeal",
         "region_code": TOWN,
-        "petitioner": {"name": "赵明月", "phone": "13900001234", "email": "zhao@example.com", "address": "东平镇河沿路1号"},
+        "petitioner": {
+            "name": "赵明月",
+            "phone": "13900001234",
+            "email": "zhao@example.com",
+            "address": "东平镇河沿路1号",
+        },
         **changes,
     }
 
