@@ -150,6 +150,15 @@ def mobile_number(text: str) -> str:
     return match[1]
 
 
+def is_mobile(text: str) -> bool:
+    """Whether a text is a mobile phone number, see :func:`mobile_number`."""
+    try:
+        mobile_number(text)
+    except IdentityError:
+        return False
+    return True
+
+
 def mask_name(name: str) -> str:
     """A person's name with all but its first character hidden."""
     return name[:1] + "*" * (len(name) - 1)

@@ -97,6 +97,7 @@ def test_a_wrong_region_code_is_refused(code: str) -> None:
 @pytest.mark.parametrize("told", ["13800138000", "+86 138-0013-8000", "8613800138000"])
 def test_a_mobile_number_is_brought_to_eleven_digits(told: str) -> None:
     assert identity.mobile_number(told) == "13800138000"
+    assert identity.is_mobile(told)
 
 
 @pytest.mark.parametrize("told", ["010-62345678", "12345678901", "138001380001", "1380013800０", ""])
@@ -104,6 +105,7 @@ def test_what_is_no_mobile_number_is_refused(told: str) -> None:
     with pytest.raises(IdentityError) as caught:
         identity.mobile_number(told)
     assert caught.value.slug == "phone-form"
+    assert not identity.is_mobile(told)
 
 
 @pytest.mark.parametrize(
