@@ -189,6 +189,10 @@ def template(postgres: str) -> str:
         for person in STAFF:
             registering.register_staff(tx, person, PASSWORD, at=NOW)
     seeding.close()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        # A database that anybody is still connected to cannot be copied.
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        connection.execute(f"alter database {name} with allow_connections false")
     return name
 
 
