@@ -28,6 +28,11 @@ class _Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
     timeout = 60
 
+    def run_wsgi(self) -> None:
+        """Answer one request; the connection ends with it, also where answering goes wrong halfway."""
+        self.close_connection = True
+        super().run_wsgi()
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Requests are not logged: their addresses may hold references of people's matters."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request, send_file, url_for
 from werkzeug.exceptions import HTTPException
 
 from deploy.demo.mail import reading
@@ -19,6 +21,7 @@ PREFIX = "/demo/mail"
 CHINA = ZoneInfo("Asia/Shanghai")
 PAGE = 30
 LARGEST_NUMBER = 2**62
+MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+")
 PAGE_POLICY = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'"
 LETTER_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """A letter's HTML may look as it likes, but runs nothing, sends nothing and fetches nothing."""
@@ -171,8 +174,8 @@ def _number(name: str) -> int | None:
 
 
 def _file(content: bytes, name: str, media_type: str) -> Response:
-    response = Response(content, content_type=media_type)
-    # A name may hold anything; werkzeug quotes it and adds the UTF-8 form.
-    response.headers.set("Content-Disposition", "attachment", filename=" ".join(name.split()) or "file")
+    known = media_type if MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
+    shown = "".join(letter for letter in name if letter.isprintable()) or "file"
+    response = send_file(BytesIO(content), mimetype=known, as_attachment=True, download_name=shown)
     response.headers["Content-Security-Policy"] = LETTER_POLICY
     return response

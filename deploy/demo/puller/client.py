@@ -54,7 +54,11 @@ class Exchange:
         self._session.close()
 
     def _page(self, path: str, query: dict[str, str]) -> tuple[list[dict[str, Any]], str | None]:
-        page = self._ask("GET", path, params=query)
+        try:
+            page = self._ask("GET", path, params=query)
+        except Refused as refused:
+            # Nothing is lost by asking again, and an exchange of another version may be put right.
+            raise Failed(str(refused)) from refused
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
             raise Failed("an answer that is not a page")
         return page["items"], page.get("next")
