@@ -20,6 +20,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,10 @@ Say = Callable[[str], None]
 
 READY_SECONDS = 180
 """How long a start waits for the processes to be ready."""
+
+
+LIVES = 5
+"""So many processes of one kind may end during a start before it is given up: what they need is there already."""
 
 
 class Stack:
@@ -205,16 +210,21 @@ class Stack:
         """
         deadline, told = time.monotonic() + seconds, time.monotonic()
         waiting = {process.name: process for process in self.table if with_data or not process.needs_data}
+        lives: defaultdict[str, set[int]] = defaultdict(set)
         while True:
             reasons = {name: self.unready(process) for name, process in waiting.items()}
             waiting = {name: waiting[name] for name, reason in reasons.items() if reason}
             if not waiting:
                 return
-            if time.monotonic() > deadline:
-                name = next(iter(waiting))
+            states = self.supervisor.states()
+            for name in waiting:
+                lives[name].add(states[name]["pid"])
+            dying = [name for name in waiting if len(lives[name] - {0}) > LIVES]
+            if dying or time.monotonic() > deadline:
+                why = "Ends again and again: " if dying else f"Not ready after {seconds:.0f} s: "
                 raise Trouble(
-                    f"Not ready after {seconds:.0f} s: " + "; ".join(f"{one}: {reasons[one]}" for one in waiting),
-                    f"{self._log_advice(name)}\nThe rest runs on; make down stops it.",
+                    why + "; ".join(f"{name}: {reasons[name]}" for name in dying or waiting),
+                    f"{self._log_advice((dying or list(waiting))[0])}\nThe rest runs on; make down stops it.",
                 )
             if time.monotonic() - told > 10:
                 told = time.monotonic()
@@ -295,7 +305,8 @@ class Stack:
         if owner.get("mode") != "run":
             return False
         try:
-            return bool(psutil.Process(owner["pid"]).create_time() != owner["since"])
+            holder = psutil.Process(owner["pid"])
+            return holder.status() == psutil.STATUS_ZOMBIE or bool(holder.create_time() != owner["since"])
         except psutil.Error:
             return True
 
