@@ -59,7 +59,7 @@ class Keys:
 def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Make this process one of the services for the time of a test."""
     keys = Keys(tmp_path)
-    for service in ("intake", "routing", "agency_gateway"):
+    for service in ("intake", "routing", "agency_gateway", "oversight", "notification"):
         keys.make(service)
 
     for name in [name for name in os.environ if name.startswith("LIANBAN_")]:

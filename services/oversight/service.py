@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from lianban.chassis.inbox import Handlers
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
-from lianban.contracts.events import known_events
-from services.oversight.app import hearing, watching, working_calendar
+from services.oversight.app import watching, working_calendar
+from services.oversight.app.hearing import HANDLERS
 from services.oversight.web import create_app
-
-HANDLERS: Handlers = {cls: hearing.hear for name, cls in known_events().items() if ".oversight." not in name}
-"""Oversight hears everything that the others say."""
 
 
 class OversightService:

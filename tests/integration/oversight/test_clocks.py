@@ -1,0 +1,190 @@
+"""Clocks on a real database: started and stopped by events, warned and breached by time, moved by the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from uuid import uuid4
+
+import pytest
+
+from lianban.chassis import time
+from lianban.chassis.runtime import database
+from lianban.contracts.codes import ClockOutcome, DocumentKind, StaffRole, YearStatus
+from lianban.contracts.intake import MatterSealed
+from lianban.contracts.oversight import CalendarChanged, ClockBreached, ClockMoved, ClockStopped, ClockWarned
+from lianban.law.calendar import CalendarYear
+from services.oversight.app import verifying, watching, working_calendar
+from services.oversight.store import ledger
+from services.oversight.web import create_app
+from tests.integration.oversight.conftest import Oversight
+
+
+def test_the_clocks_of_a_matter_run_and_end_as_the_law_says(oversight: Oversight) -> None:
+    working_calendar.seed()
+    matter = oversight.register()
+    lead = oversight.route(matter, day=7)
+    oversight.accept(matter, lead, day=8)
+    oversight.serve(matter, DocumentKind.ACCEPTANCE_NOTICE, day=9)
+    oversight.serve(matter, DocumentKind.DECISION, day=60)
+
+    clocks = oversight.clocks(matter)
+    assert (clocks["route"]["started_on"], clocks["route"]["legal_due"]) == (date(2026, 3, 2), date(2026, 3, 17))
+    assert clocks["objection"]["legal_due"] == date(2026, 3, 16)
+    assert clocks["notice"]["legal_due"] == date(2026, 3, 24)
+    assert (clocks["handle"]["started_on"], clocks["handle"]["raw_due"]) == (date(2026, 3, 10), date(2026, 5, 9))
+    assert {rule: clocks[rule]["outcome"] for rule in ("route", "objection", "notice", "handle")} == {
+        "route": "met",
+        "objection": "met",
+        "notice": "met",
+        "handle": "met",
+    }
+
+
+def test_a_clock_warns_once_per_rung_and_is_breached_once(oversight: Oversight) -> None:
+    working_calendar.seed()
+    matter = oversight.register()
+    with time.at(oversight.on_day(8)):
+        assert watching.run_due() == 1
+        assert watching.run_due() == 0
+    assert [event.step for event in oversight.said(ClockWarned)] == ["50%"]
+    with time.at(oversight.on_day(15)):
+        watching.run_due()
+    assert oversight.said(ClockBreached) == []
+    with time.at(oversight.on_day(16)):
+        watching.run_due()
+        watching.run_due()
+    assert [event.rule for event in oversight.said(ClockBreached)] == ["route"]
+
+    oversight.route(matter, day=17)
+    stopped = [event for event in oversight.said(ClockStopped) if event.rule == "route"]
+    assert [event.outcome for event in stopped] == [ClockOutcome.LATE]
+
+
+def test_a_changed_calendar_moves_running_clocks_and_leaves_ended_ones(oversight: Oversight) -> None:
+    ended, running = oversight.register("XF1"), oversight.register("XF2")
+    oversight.route(ended, day=1)
+    assert oversight.clocks(running)["route"]["provisional"]
+    working_calendar.seed()
+    changed = CalendarYear(
+        2026,
+        YearStatus.OFFICIAL,
+        tuple(
+            day
+            for event in oversight.said(CalendarChanged)
+            if event.year == 2026
+            for day in (*event.days, type(event.days[0])(date(2026, 3, 17), False, "防汛"))
+        ),
+    )
+    with database().transaction() as tx:
+        working_calendar.change(tx, changed, actor="test", at=time.now())
+    working_calendar._seen = None
+    while watching.recompute_due():
+        pass
+    route = oversight.clocks(running)["route"]
+    assert (route["legal_due"], route["provisional"]) == (date(2026, 3, 18), False)
+    assert oversight.clocks(ended)["route"]["legal_due"] == date(2026, 3, 17)
+    assert {event.rule for event in oversight.said(ClockMoved)} == {"route", "objection", "notice"}
+
+
+def test_a_sealed_accusation_leaves_a_line_in_the_ledger_and_no_clock(oversight: Oversight) -> None:
+    subject = uuid4()
+    oversight.hear(MatterSealed(number="XF9", received_at=oversight.received), subject)
+    with database().transaction() as tx:
+        assert [link.entry.type for link in ledger.of_subject(tx, subject)] == ["lianban.intake.matter-sealed.v1"]
+    assert oversight.clocks(subject) == {}
+
+
+@pytest.mark.parametrize(
+    ("tampering", "fault"),
+    [
+        ("update ledger set data = replace(data, 'XF1', 'XF7')", "was changed"),
+        ("update ledger set happened_at = happened_at - interval '1 day' where position = 1", "was changed"),
+        ("delete from ledger where position = 2", "is missing"),
+        ("delete from ledger where position = (select max(position) from ledger)", "chain ends at"),
+        ("update ledger set position = position + 10 where position = 1", "is missing"),
+    ],
+)
+def test_tampering_with_the_ledger_is_found(oversight: Oversight, tampering: str, fault: str) -> None:
+    matter = oversight.register()
+    oversight.route(matter, day=1)
+    with database().transaction() as tx:
+        assert [v.fault for v in verifying.verify_all(tx) if v.fault] == []
+        assert sum(v.entries for v in verifying.verify_all(tx)) == 3
+    oversight.look.execute(tampering.encode())
+    with database().transaction() as tx:
+        faults = [v.fault for v in verifying.verify_all(tx) if v.fault]
+    assert len(faults) == 1
+    assert fault in faults[0]
+
+
+def test_board_and_api_show_the_same_clocks_with_their_arithmetic(
+    oversight: Oversight, token: Callable[..., str], become: Callable[[str], None]
+) -> None:
+    working_calendar.seed()
+    oversight.register("XF1")
+    bearer = token(StaffRole.SUPERVISOR)
+    become("oversight")
+    client = create_app().test_client()
+    headers = {"Authorization": f"Bearer {bearer}"}
+
+    summary = client.get("/api/v1/oversight/summary", headers=headers).get_json()
+    assert summary["clocks"]["overdue"] == 1
+    assert summary["matters"] == {"registered": 1}
+    (clock,) = client.get("/api/v1/oversight/clocks?overdue=true", headers=headers).get_json()["items"]
+    assert (clock["rule"], clock["legal_due"], clock["standing"]) == ("route", "2026-03-17", "overdue")
+    matter = client.get("/api/v1/oversight/matters/XF1", headers=headers).get_json()
+    assert matter["clocks"][0]["arithmetic"][0]["text"]["zh"].startswith("自2026年3月2日")
+    assert client.get("/api/v1/oversight/matters/XF404", headers=headers).status_code == 404
+    assert client.get("/api/v1/oversight/summary").status_code == 401
+
+    client.set_cookie("lianban_access", bearer)
+    for path in (
+        "/oversight/",
+        "/oversight/clocks",
+        "/oversight/matters",
+        "/oversight/matters/XF1",
+        "/oversight/calendar",
+    ):
+        page = client.get(path)
+        assert page.status_code == 200, path
+        assert "2026年" in page.get_data(as_text=True)
+
+
+def test_a_supervisor_sees_only_the_own_territory(
+    oversight: Oversight, keys: object, become: Callable[[str], None], token: Callable[..., str]
+) -> None:
+    from lianban.chassis import auth
+    from lianban.chassis.auth import Principal
+
+    oversight.register("XF1", region="990101000000")
+    oversight.register("XF2", region="990102000000")
+    become("routing")
+    who = Principal(kind="staff", subject="s-2", roles=frozenset({StaffRole.SUPERVISOR}), territory="990102000000")
+    headers = {"Authorization": f"Bearer {auth.issue_access(who, at=time.now())}"}
+    become("oversight")
+    client = create_app().test_client()
+    items = client.get("/api/v1/oversight/matters", headers=headers).get_json()["items"]
+    assert [item["number"] for item in items] == ["XF2"]
+    assert client.get("/api/v1/oversight/matters/XF1", headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("notice", "status"),
+    [
+        ({"year": 2027, "days": [{"name": "元旦", "date": "2027-01-01", "isOffDay": True}]}, 201),
+        ({"year": 2027, "days": [{"name": "元旦", "date": "2029-01-01", "isOffDay": True}]}, 422),
+        ({"days": []}, 422),
+    ],
+)
+def test_a_years_notice_is_imported_or_refused_with_the_reason(
+    oversight: Oversight, token: Callable[..., str], become: Callable[[str], None], notice: object, status: int
+) -> None:
+    bearer = token(StaffRole.OPERATOR)
+    become("oversight")
+    client = create_app().test_client()
+    answer = client.post("/api/v1/oversight/calendar", json=notice, headers={"Authorization": f"Bearer {bearer}"})
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    stored = oversight.look.execute("select count(*) as days from calendar_day where year = 2027").fetchone()
+    assert stored is not None
+    assert stored["days"] == (1 if status == 201 else 0)
