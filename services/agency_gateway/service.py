@@ -1,6 +1,5 @@
 """The agency gateway as a nameko service: names and entry points only."""
 
-
 from __future__ import annotations
 
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume

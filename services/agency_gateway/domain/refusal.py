@@ -11,8 +11,18 @@ _WORDS: dict[str, tuple[str, str]] = {
     "already-answered": ("此前已经提交意见", "The answer was given before"),
     "no-objection": ("没有待处理的异议", "There is no open objection"),
     "illegal-move": ("当前状态下不能这样办理", "Not possible in the present state"),
-    "destination-needed": ("提出异议应当指明应由哪个单位办理", "Say which body should have it"),
-    "case-closed": ("事项已办结，此消息作为备注保留", "The case is closed; this is kept as a note"),
+    "objection-late": (
+        "异议应当自收到之日起五个工作日内提出，现已超期",
+        "The objection came after the five working days",
+    ),
+    "claims-unanswered": ("每项所负责的诉求都应答复", "Every claim in your hands must be answered"),
+    "unknown-claim": ("所答复的诉求不属于本单位", "A claim that is not yours was answered"),
+    "unknown-agency": ("所建议的单位不在名册中", "The body that you propose is not in the register"),
+    "agency-blocked": ("本单位应当回避此件", "Your agency must keep out of this matter"),
+    "case-not-open": (
+        "事项已作出处理意见或者已结束，此消息作为备注保留",
+        "The matter is decided or ended; kept as a note",
+    ),
     "unknown-assignment": ("没有这件派件", "There is no such assignment"),
 }
 

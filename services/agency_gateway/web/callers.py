@@ -6,10 +6,9 @@ ordinary ticket system cannot be told to do otherwise.
 
 from __future__ import annotations
 
-from flask import Flask, g, request
+from flask import request
 
 from lianban.chassis.auth import Principal
-from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.contracts.codes import StaffRole
 from services.agency_gateway.app.profiles import TOKEN_PREFIX, agency_of, profile_of
@@ -17,25 +16,21 @@ from services.agency_gateway.app.profiles import TOKEN_PREFIX, agency_of, profil
 CALLBACKS = "/exchange/v1/callbacks/"
 
 
-def know_departments(app: Flask) -> None:
-    """Recognise departments' own tokens before anything else asks who is calling (the request rate does)."""
-    app.before_request_funcs.setdefault(None, []).insert(0, _recognise)
-
-
-def _recognise() -> None:
+def recognise() -> Principal | None:
+    """The department's system that is calling with a token of its own; ``None`` where it is none that we know."""
     if not request.path.startswith("/exchange/"):
-        return
+        return None
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" and bearer.strip().startswith(TOKEN_PREFIX) else None
     if token is None and request.path.startswith(CALLBACKS):
         token = _callback_token(request.path.removeprefix(CALLBACKS))
     if token is None:
-        return
+        return None
     with database().transaction() as tx:
         agency = agency_of(tx, token)
     if agency is None:
-        raise Rejected("invalid-token", "令牌无效，请重新获取。", "The token is not valid; get a new one.", status=401)
-    g.principal = Principal(
+        return None
+    return Principal(
         kind="agency", subject=f"system:{agency}", name=agency, roles=frozenset({StaffRole.AGENCY}), agency=agency
     )
 

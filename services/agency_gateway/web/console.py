@@ -58,7 +58,7 @@ def retry_lane(agency: str) -> Any:
     return redirect(f"/desk/lanes/{agency}", 303)
 
 
-@console.post("/desk/lanes/<string:agency>/messages/<uuid:message_id>/<any(retry,hand-over):deed>")
+@console.post("/desk/lanes/<string:agency>/messages/<uuid:message_id>/<any(retry,handover):deed>")
 @require(StaffRole.OPERATOR)
 @idempotent
 def settle_message(agency: str, message_id: UUID, deed: str) -> Any:

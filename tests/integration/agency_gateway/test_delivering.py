@@ -1,0 +1,340 @@
+"""A department's system that misbehaves in every way gets each message once, in order, and nobody else suffers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from lianban.chassis.runtime import database
+from lianban.chassis.time import now
+from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnknown, MessageRejected
+from lianban.contracts.codes import AgencyRole, ExchangeKind
+from lianban.contracts.intake import MatterRegistered
+from lianban.contracts.routing import AssignmentWithdrawn
+from services.agency_gateway.app import console, delivering, feeding, journaling
+from tests.integration.agency_gateway.conftest import (
+    CANARY,
+    ECOLOGY,
+    TOWN,
+    URBAN,
+    Department,
+    Intake,
+    a_profile,
+    emitted,
+    hear,
+    register,
+    run_until,
+    send,
+    state_of,
+)
+
+Look = psycopg.Connection[DictRow]
+
+
+def test_a_message_reaches_the_departments_system_in_its_own_words(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    (seen,) = department.seen
+    assert seen["headers"]["X-Request-Ref"] == str(state_of(look, sent.id)["id"])
+    assert seen["body"]["kind"] == "MAIN"
+    assert seen["body"]["subject"] == "河水发黑"
+    assert seen["body"]["items"][0] == {"key": str(sent.claims[0]), "text": "诉求1"}
+    assert seen["body"]["reporter"] == {"name": CANARY, "tel": "13900000000", "addr": "东平镇"}
+    assert "/api/v1/files/" in seen["body"]["files"][0]
+    (event,) = emitted(look)
+    assert isinstance(event, MessageDelivered)
+    assert (event.reference, event.adapter) == ("GD0001", "rest_push")
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        "html-after-storing", "500-after-storing", "hang-after-storing", "reset-after-storing", "reset-mid-response",
+        "drip", "huge",
+    ],
+)  # fmt: skip
+def test_what_the_department_has_is_found_by_asking_and_not_sent_again(
+    look: Look, intake: Intake, department: Department, play: str
+) -> None:
+    register(a_profile(department.url))
+    department.plays = [play]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert department.posts == 1
+    assert department.questions == 1
+    assert [type(event) for event in emitted(look)] == [MessageOutcomeUnknown, MessageDelivered]
+    assert state_of(look, sent.id)["reference"] == "GD0001"
+
+
+@pytest.mark.parametrize(
+    ("play", "trouble"),
+    [
+        ("html", "unreadable-answer"), ("500", "server-error"), ("hang", "timed-out"), ("reset", "broken-off"),
+        ("no-reference", "unreadable-answer"), ("redirect", "redirected"), ("429", "busy"),
+        ("401", "credentials-refused"), ("404", "no-such-address"),
+    ],
+)  # fmt: skip
+def test_what_the_department_does_not_have_is_sent_again_until_it_does(
+    look: Look, intake: Intake, department: Department, play: str, trouble: str
+) -> None:
+    register(a_profile(department.url))
+    department.plays = [play]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert department.posts == 2
+    assert [ticket["times"] for ticket in department.tickets.values()] == [1]
+    lane = look.execute("select last_trouble, circuit from lane where agency_code = %s", (ECOLOGY.code,)).fetchone()
+    assert lane == {"last_trouble": trouble, "circuit": "closed"}
+
+
+def test_a_department_that_refuses_for_good_leaves_the_message_to_a_person(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    department.plays = ["422"]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "rejected")
+    (event,) = emitted(look, MessageRejected)
+    assert event.slug == "refused"
+    with database().transaction() as tx:
+        console.retry(tx, state_of(look, sent.id)["id"], at=now())
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+
+
+def test_a_refused_message_can_be_laid_on_the_agencys_desk(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    department.plays = ["422"]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "rejected")
+    with database().transaction() as tx:
+        console.hand_over(tx, state_of(look, sent.id)["id"], at=now())
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert look.execute("select count(*) as n from desk_item").fetchone() == {"n": 1}
+    assert department.posts == 1
+
+
+def test_where_nobody_can_be_asked_and_a_repeat_is_not_safe_a_person_decides(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    document = a_profile(department.url)
+    document["rest_push"] |= {"question": None, "repeat_is_safe": False}
+    register(document)
+    department.plays = ["reset-after-storing"]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "parked")
+    assert department.posts == 1
+    assert state_of(look, sent.id)["trouble"] == "cannot-ask"
+
+
+def test_while_the_question_gets_no_answer_nothing_is_sent(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    department.plays = ["reset"]
+    department.question_play = "500"
+    sent = send(intake)
+    run_until(lambda: department.questions >= 3)
+    assert department.posts == 1
+    department.question_play = None
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert department.posts == 2
+
+
+def test_a_dead_address_is_retried_and_opens_the_lane(look: Look, intake: Intake, department: Department) -> None:
+    document = a_profile("http://127.0.0.1:9")
+    document["breaker"]["failures"] = 2
+    register(document)
+    sent = send(intake)
+    lane = run_until(lambda: look.execute("select * from lane where circuit = 'open' and openings >= 2").fetchone())
+    assert lane["last_trouble"] == "unreachable"
+    register(a_profile(department.url))
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert look.execute("select circuit, failures from lane").fetchone() == {"circuit": "closed", "failures": 0}
+
+
+def test_messages_on_one_assignment_go_out_in_order(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    department.plays = ["429", "429"]
+    sent = send(intake)
+    withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now())
+    hear(withdrawn, sent.matter_id)
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert [seen["path"] for seen in department.seen] == ["/api/tickets"] * 3 + ["/api/tickets/GD0001/messages"]
+    assert [event.kind for event in emitted(look, MessageDelivered)] == [
+        ExchangeKind.ASSIGNMENT,
+        ExchangeKind.ASSIGNMENT_WITHDRAWN,
+    ]
+
+
+def test_kinds_that_a_departments_system_cannot_take_go_to_its_desk(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    document = a_profile(department.url)
+    del document["rest_push"]["calls"]["assignment-withdrawn"]
+    register(document)
+    sent = send(intake)
+    hear(
+        AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now()),
+        sent.matter_id,
+    )
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert state_of(look, sent.id, 2)["adapter"] == "desk"
+
+
+def test_a_hanging_department_holds_its_own_calls_and_nobody_elses(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url, limits={"concurrency": 3, "connect_seconds": 1, "total_seconds": 15}))
+    department.always = "hang"
+    department.hang_seconds = 5
+    for _ in range(20):
+        send(intake)
+    run_until(lambda: department.at_once == 3)
+    started = time.monotonic()
+    others = [send(intake, TOWN) for _ in range(30)]
+    run_until(lambda: all(state_of(look, other.id)["state"] == "delivered" for other in others))
+    assert time.monotonic() - started < 4
+    assert department.most_at_once == 3
+    department.stop.set()
+
+
+def test_what_a_dead_process_left_in_sending_is_asked_for(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    delivery = state_of(look, sent.id)
+    department.store(str(delivery["id"]), {})
+    look.execute(
+        "update delivery set state = 'sending', due_at = null, tries = 1, worker = %s, lease_until = now() + '1 hour'",
+        (delivering._worker(),),
+    )
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert department.posts == 0
+    assert department.questions == 1
+
+
+def test_a_lease_that_is_over_is_taken_up_by_any_process(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    run_until(lambda: True)
+    sent = send(intake)
+    look.execute(
+        "update delivery set state = 'sending', due_at = null, tries = 1, worker = 'another:1',"
+        " lease_until = now() - '1 s'::interval"
+    )
+    assert delivering.recover() == 1
+    assert state_of(look, sent.id)["state"] == "unknown"
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+
+
+def test_while_intake_is_away_messages_wait_and_the_lane_is_not_blamed(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    intake.away = True
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["tries"] >= 2)
+    assert look.execute("select circuit, failures from lane").fetchone() == {"circuit": "closed", "failures": 0}
+    intake.away = False
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+
+
+def test_a_matter_that_intake_does_not_know_is_parked(look: Look, intake: Intake) -> None:
+    matter_id = uuid4()
+    intake.missing.add(str(matter_id))
+    sent = send(intake, TOWN, matter_id=matter_id)
+    run_until(lambda: state_of(look, sent.id)["state"] == "parked")
+    assert state_of(look, sent.id)["trouble"] == "source-missing"
+
+
+def test_an_accused_agency_gets_nothing(look: Look, intake: Intake) -> None:
+    matter_id = uuid4()
+    _registered(matter_id, accused=TOWN)
+    sent = send(intake, TOWN, matter_id=matter_id)
+    run_until(lambda: state_of(look, sent.id)["state"] == "parked")
+    assert state_of(look, sent.id)["trouble"] == "blocked"
+    assert look.execute("select count(*) as n from desk_item").fetchone() == {"n": 0}
+
+
+def _registered(matter_id: Any, accused: Any) -> None:
+    from lianban.contracts.codes import Channel, Purpose
+
+    hear(
+        MatterRegistered(
+            number="X1", channel=Channel.WEB, purpose=Purpose.APPEAL, region_code="990101000000", region_name="东平县",
+            received_at=now(), claims=(), group_size=1, accused=(accused,),
+        ),
+        matter_id,
+    )  # fmt: skip
+
+
+def test_a_copy_tells_nothing_about_the_petitioner(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    sent = send(intake, role=AgencyRole.COPY)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert "reporter" not in department.seen[0]["body"]
+    assert all(path.endswith("/texts") for path, _ in intake.asked)
+
+
+def test_the_feed_offers_until_the_receipt_comes(look: Look, intake: Intake) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    first, second = send(intake, URBAN), send(intake, URBAN)
+    run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 2})
+    with database().transaction() as tx:
+        page = feeding.messages(tx, URBAN.code, after=0, limit=1, at=now())
+        rest = feeding.messages(tx, URBAN.code, after=page.next, limit=10, at=now())
+    told = [message for _, message in (*page.items, *rest.items)]
+    assert {message["assignment_id"] for message in told} == {str(first.id), str(second.id)}
+    assert told[0]["matter"]["attachments"][0]["href"].startswith("http")
+    assert state_of(look, first.id)["state"] == "sending"
+    with database().transaction() as tx:
+        for message in told:
+            feeding.acknowledge(tx, URBAN.code, message["id"], "CG-7", at=now())
+            feeding.acknowledge(tx, URBAN.code, message["id"], "CG-7", at=now())
+        assert feeding.messages(tx, URBAN.code, after=0, limit=10, at=now()).items == ()
+    assert state_of(look, first.id)["state"] == "delivered"
+    assert look.execute("select sealed from feed_item where sealed is not null").fetchall() == []
+    assert len(emitted(look, MessageDelivered)) == 2
+
+
+def test_a_new_profile_takes_along_what_waits(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile("http://127.0.0.1:9"))
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["trouble"] == "unreachable")
+    register({"agency": ECOLOGY.code, "adapter": "pull", "level": 2})
+    run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 1})
+
+
+def test_the_journal_tells_every_change(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    department.plays = ["500"]
+    sent = [send(intake) for _ in range(3)]
+    run_until(lambda: all(state_of(look, s.id)["state"] == "delivered" for s in sent))
+    with database().transaction() as tx:
+        assert journaling.verify(tx, ECOLOGY.code) is None
+    with pytest.raises(psycopg.errors.RaiseException):
+        look.execute("update journal set kind = 'object' where position = 2")
+    look.execute("alter table journal disable trigger all")
+    look.execute("update journal set kind = 'object' where position = 2")
+    with database().transaction() as tx:
+        assert journaling.verify(tx, ECOLOGY.code) == f"{ECOLOGY.code}: entry 2 was changed"
+    look.execute("delete from journal where position = 2")
+    with database().transaction() as tx:
+        assert "entry 2 is missing" in str(journaling.verify(tx, ECOLOGY.code))
+
+
+def test_no_row_holds_the_petitioner_in_clear(look: Look, intake: Intake, department: Department) -> None:
+    register(a_profile(department.url))
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent = [send(intake), send(intake, TOWN), send(intake, URBAN)]
+    run_until(lambda: look.execute("select count(*) as n from journal").fetchone() == {"n": 3})
+    assert len(sent) == 3
+    tables = look.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+    for table in tables:
+        text = str(look.execute(f"select t::text as row from {table['tablename']} t").fetchall())
+        assert CANARY not in text
+        assert CANARY.encode().hex() not in text
