@@ -99,8 +99,8 @@ class Server:
         time.sleep(0.05)
 
 
-def wait_for_signal() -> None:
-    """Return when the process is asked to stop (SIGTERM or SIGINT)."""
+def stop_requests() -> threading.Event:
+    """An event that is set when the process is asked to stop (SIGTERM or SIGINT)."""
     asked = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -108,8 +108,7 @@ def wait_for_signal() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    while not asked.wait(3600):
-        pass
+    return asked
 
 
 def set_up_logs() -> None:

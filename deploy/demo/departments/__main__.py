@@ -10,7 +10,7 @@ import psycopg_pool
 from deploy.demo.departments import settings, store
 from deploy.demo.departments.app import create_app
 from deploy.demo.departments.workers import DATABASE_ERRORS, Workers
-from deploy.demo.serving import Server, set_up_logs, wait_for_signal
+from deploy.demo.serving import Server, set_up_logs, stop_requests
 
 log = logging.getLogger("departments")
 
@@ -18,6 +18,7 @@ log = logging.getLogger("departments")
 def main() -> None:
     """Serve as soon as the port is there; tables are created as soon as the database is."""
     set_up_logs()
+    asked = stop_requests()
     config = settings.from_environment()
     if config.admin_key is None:
         log.warning("DEPARTMENTS_ADMIN_KEY is not set: the administration API lets nobody in")
@@ -33,7 +34,7 @@ def main() -> None:
     server.start()
     preparing.start()
     log.info("serving on http://%s:%d", config.host, server.port)
-    wait_for_signal()
+    asked.wait()
     log.info("stopping")
     stopping.set()
     server.stop()

@@ -8,7 +8,7 @@ from deploy.demo.mail import settings
 from deploy.demo.mail.app import create_app
 from deploy.demo.mail.receiving import listener
 from deploy.demo.mail.store import Mailbox
-from deploy.demo.serving import Server, set_up_logs, wait_for_signal
+from deploy.demo.serving import Server, set_up_logs, stop_requests
 
 log = logging.getLogger("mail")
 
@@ -16,6 +16,7 @@ log = logging.getLogger("mail")
 def main() -> None:
     """Serve SMTP and the pages."""
     set_up_logs()
+    asked = stop_requests()
     config = settings.from_environment()
     mailbox = Mailbox(config.database)
     smtp = listener(mailbox, config.host, config.smtp_port, config.largest)
@@ -31,7 +32,7 @@ def main() -> None:
     server.start()
     log.info("taking mail on %s:%d, showing it on http://%s:%d/demo/mail/", config.host, config.smtp_port,
              config.host, server.port)  # fmt: skip
-    wait_for_signal()
+    asked.wait()
     log.info("stopping")
     smtp.stop()
     server.stop()

@@ -68,8 +68,9 @@ class Agency:
 class Settings:
     """What one process needs to know; ``poll`` and ``longest_poll`` are seconds between looks, busy and idle."""
 
-    agencies: tuple[Agency, ...]
+    config: Path
     database: Path
+    url: str
     poll: float
     longest_poll: float
 
@@ -80,14 +81,17 @@ def from_environment() -> Settings:
     if not path:
         raise SystemExit("PULLER_CONFIG is not set: name the JSON file that lists the agencies.")
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
-        agencies = read(entries, os.environ.get("PULLER_URL", ""))
         poll = float(os.environ.get("PULLER_POLL_SECONDS", "1"))
         longest = float(os.environ.get("PULLER_LONGEST_POLL_SECONDS", "5"))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"The pull client's configuration cannot be used: {error}") from error
+    except ValueError as error:
+        raise SystemExit(f"A PULLER_* setting is not a number: {error}") from error
     database = Path(os.environ.get("PULLER_DATABASE") or Path(path).with_suffix(".sqlite3"))
-    return Settings(agencies, database, poll, max(poll, longest))
+    return Settings(Path(path), database, os.environ.get("PULLER_URL", ""), poll, max(poll, longest))
+
+
+def load(config: Path, default_url: str) -> tuple[Agency, ...]:
+    """The agencies that the file lists; raises ``OSError`` or ``ValueError``."""
+    return read(json.loads(config.read_text(encoding="utf-8")), default_url)
 
 
 def read(entries: object, default_url: str = "") -> tuple[Agency, ...]:
