@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
+from lianban.chassis import runtime
 from lianban.chassis.migrations import migrate
-from lianban.chassis.runtime import database
 from tests.keys import forget_settings
 
 FreshDatabase = Callable[[str], psycopg.Connection[DictRow]]
@@ -40,7 +40,7 @@ def template(postgres: str) -> Callable[[str], str]:
     def make(service: str) -> str:
         name = f"template_{service}"
         with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"create database {name}")  # type: ignore[call-overload]  # a fixed name
+            connection.execute(f"create database {name}")
         migrate(url_of(postgres, name), service)
         return name
 
@@ -57,11 +57,11 @@ def fresh_database(
     def make(service: str) -> psycopg.Connection[DictRow]:
         name = f"t_{uuid4().hex}"
         with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template(service)}")  # type: ignore[call-overload]
+            connection.execute(f"create database {name} template {template(service)}")
         monkeypatch.setenv("LIANBAN_DATABASE_URL", url_of(postgres, name))
         become(service)
         forget_settings()
-        database.cache_clear()
+        runtime.close()
         looking.append(psycopg.connect(url_of(postgres, name), autocommit=True, row_factory=dict_row))
         return looking[-1]
 
@@ -69,5 +69,4 @@ def fresh_database(
     for connection in looking:
         connection.close()
     if looking:
-        database().close()
-        database.cache_clear()
+        runtime.close()
