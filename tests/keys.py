@@ -18,7 +18,7 @@ from jwt.algorithms import ECAlgorithm
 
 from lianban.chassis import auth, secrets
 from lianban.chassis.auth import Principal
-from lianban.chassis.settings import settings
+from lianban.chassis.settings import settings_of_process
 from lianban.chassis.time import now
 from lianban.contracts.codes import StaffRole
 
@@ -26,7 +26,7 @@ FIELD_KEY = base64.b64encode(b"k" * 32).decode()
 
 
 def forget_settings() -> None:
-    for cached in (settings, auth._signing_key, auth._public_keys, secrets.provider):
+    for cached in (settings_of_process, auth._signing_key, auth._public_keys, secrets.provider_of):
         cached.cache_clear()
 
 

@@ -93,9 +93,14 @@ def load_provider(folder: Path) -> AesGcm:
 
 
 @cache
+def provider_of(folder: str) -> Provider:
+    """The provider with the keys of a folder, read once."""
+    return load_provider(Path(folder))
+
+
 def provider() -> Provider:
-    """The provider of this process."""
-    return load_provider(Path(settings().need("keys")))
+    """The provider of the service whose settings are at hand."""
+    return provider_of(settings().need("keys"))
 
 
 def seal(text: str, *, context: str) -> bytes:

@@ -6,6 +6,9 @@ Each setting stands here with its meaning; ``docs/reference/settings.md`` is gen
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -87,12 +90,11 @@ def documentation() -> dict[str, str]:
     return {item.name: str(item.metadata["doc"]) for item in fields(Settings)}
 
 
-@cache
-def settings() -> Settings:
-    """The settings of this process; raises :class:`MissingSetting` when a value has the wrong form."""
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment; raises :class:`MissingSetting` when a value has the wrong form."""
     given: dict[str, Any] = {}
     for item in fields(Settings):
-        text = os.environ.get(f"LIANBAN_{item.name.upper()}")
+        text = environment.get(f"LIANBAN_{item.name.upper()}")
         if text is None or text == "":
             continue
         kind = {"int": int, "float": float}.get(str(item.type), str)
@@ -101,3 +103,30 @@ def settings() -> Settings:
         except ValueError:
             raise MissingSetting(f"LIANBAN_{item.name.upper()} must be a number, not {text!r}") from None
     return Settings(**given)
+
+
+@cache
+def settings_of_process() -> Settings:
+    """The settings in the environment of this process, read once."""
+    return read(os.environ)
+
+
+_chosen: ContextVar[Settings | None] = ContextVar("lianban_settings", default=None)
+
+
+def settings() -> Settings:
+    """The settings of this process, or those that :func:`use` has chosen."""
+    return _chosen.get() or settings_of_process()
+
+
+@contextmanager
+def use(chosen: Settings) -> Iterator[None]:
+    """Within the block this thread works with other settings: the operator's command for one service after another.
+
+    Database, keys and site policy follow, because they are looked up by the settings at hand.
+    """
+    token = _chosen.set(chosen)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
+from lianban.chassis import runtime
 from lianban.chassis.migrations import CHASSIS
-from lianban.chassis.runtime import database
 from tests.keys import become, forget_settings, keys, token
 
 __all__ = ["become", "keys", "token"]
@@ -38,10 +38,9 @@ def service_database(
     url = postgres.replace("/postgres?", f"/{name}?")
     monkeypatch.setenv("LIANBAN_DATABASE_URL", url)
     forget_settings()
-    database.cache_clear()
+    runtime.close()
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         for file in sorted(Path(CHASSIS).glob("*.sql")):
             connection.execute(file.read_text("utf-8"))
         yield connection
-    database().close()
-    database.cache_clear()
+    runtime.close()

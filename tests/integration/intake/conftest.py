@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from flask.testing import FlaskClient
 from PIL import Image
 from psycopg.rows import DictRow, dict_row
 
-from lianban.chassis import auth
+from lianban.chassis import auth, runtime
 from lianban.chassis.auth import Principal
 from lianban.chassis.inbox import Received
 from lianban.chassis.migrations import CHASSIS, SERVICES
 from lianban.chassis.runtime import database
-from lianban.chassis.time import now
+from lianban.chassis.time import at, now
+from lianban.chassis.web import limiter
 from lianban.contracts import routing
 from lianban.contracts.codes import AgencyLevel, StaffRole
 from lianban.contracts.events import load
@@ -61,7 +63,7 @@ class Intake:
     keys: Keys
     become: Callable[[str], None]
     files: Path
-    heard: int = 0
+    heard: list[tuple[UUID, Any, UUID, str, datetime]] = field(default_factory=list)
 
     @property
     def client(self) -> FlaskClient:
@@ -70,10 +72,18 @@ class Intake:
 
     def hear(self, event: Any, subject: UUID, *, source: str = "routing", at: datetime = NOW) -> None:
         """Let intake handle an event as its inbox would."""
-        self.heard += 1
+        self.heard.append((uuid4(), event, subject, source, at))
+        self._handle(*self.heard[-1])
+
+    def hear_all_again(self) -> None:
+        """Let intake handle every event that it has heard once more, under the same ids."""
+        for event in self.heard:
+            self._handle(*event)
+
+    def _handle(self, event_id: UUID, event: Any, subject: UUID, source: str, moment: datetime) -> None:
         with database().transaction() as tx:
             tx.lock(subject)
-            HANDLERS[type(event)](tx, Received(uuid4(), subject, source, self.heard, at, event))
+            HANDLERS[type(event)](tx, Received(event_id, subject, source, 1, moment, event))
 
     def said(self, matter: UUID | str | None = None) -> list[Any]:
         """What intake said, oldest first."""
@@ -105,9 +115,10 @@ class Intake:
         self.become("intake")
         return {"Authorization": f"Bearer {token}"}
 
-    def submit(self, **changes: Any) -> dict[str, Any]:
-        """Register a matter by API; the answer's JSON."""
-        answer = self.client.post("/api/v1/matters", json=a_petition(**changes))
+    def submit(self, headers: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+        """Register a matter by API, by a petitioner at NOW or by whom the headers name; the answer's JSON."""
+        with nullcontext() if headers else at(NOW):
+            answer = self.client.post("/api/v1/matters", json=a_petition(**changes), headers=headers)
         assert answer.status_code == 201, answer.get_json()
         return dict(answer.get_json())
 
@@ -137,19 +148,19 @@ def intake(
     monkeypatch.setenv("LIANBAN_FILES", str(tmp_path / "files"))
     become("intake")
     forget_settings()
-    database.cache_clear()
+    runtime.close()
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as look:
         for folder in (Path(CHASSIS), SERVICES / "intake" / "migrations"):
             for file in sorted(folder.glob("*.sql")):
                 look.execute(file.read_text("utf-8"))
         monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
         app = create_app()
+        limiter.reset()  # its counts belong to the process, not to the application
         app.testing = True
         made = Intake(look, app, keys, become, tmp_path / "files")
         _populate(made)
         yield made
-    database().close()
-    database.cache_clear()
+    runtime.close()
 
 
 def _populate(intake: Intake) -> None:

@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg.rows import DictRow, dict_row
 
+from lianban.chassis import runtime
 from lianban.chassis.database import Database
 from lianban.chassis.inbox import Received
 from lianban.chassis.migrations import CHASSIS, SERVICES
@@ -207,11 +208,10 @@ def look(
     url = postgres.replace("/postgres?", f"/{name}?")
     monkeypatch.setenv("LIANBAN_DATABASE_URL", url)
     forget_settings()
-    database.cache_clear()
+    runtime.close()
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         yield connection
-    database().close()
-    database.cache_clear()
+    runtime.close()
 
 
 @pytest.fixture
