@@ -1,0 +1,99 @@
+"""Every list query has the index that serves it, shown on a filled table; the sealed loop rows come in order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from lianban.chassis.errors import Retry
+from lianban.chassis.runtime import database
+from services.routing.app import suggestion
+from services.routing.store import desk
+from tests.integration.routing.conftest import NOW, City
+
+ROWS = 20_000
+
+
+@pytest.fixture
+def filled(city: City) -> City:
+    """Many cases, few of which wait."""
+    city.connection.execute(
+        """
+        insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims,
+                                   anonymous, reachable, imported, state, attention)
+        select gen_random_uuid(), 'QH' || n, 'web', 'appeal',
+               (array['990101000000', '990102101001', '990102101000'])[1 + n %% 3], '某地',
+               %s::timestamptz + n * interval '1 minute', '[]', false, true, false,
+               case when n %% 100 = 0 then 'registered' when n %% 50 = 0 then 'routed' else 'closed' end,
+               case when n %% 100 = 0 then 'route' end
+        from generate_series(1, %s) as n
+        """,
+        (NOW, ROWS),
+    )
+    city.connection.execute(
+        """
+        insert into case_text (case_id, body, grams, fetched_at)
+        select id, '\\x00', array[(extract(epoch from received_at)::bigint %% 5000), 1], received_at from petition_case
+        """,
+        (),
+    )
+    city.connection.execute("analyze")
+    return city
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (desk.Filter(), "case_triage"),
+        (desk.Filter(attention="route"), "case_triage"),
+        (desk.Filter(waiting=False), "case_by_age"),
+        (desk.Filter(waiting=False, state="routed"), "case_by_state"),
+        (desk.Filter(waiting=False, number="QH77"), "case_number_once"),
+        (desk.Filter(waiting=False, grams=(4321,)), "case_text_grams"),
+        (desk.Filter(prefixes=("990102",)), "case_triage"),
+    ],
+)
+@pytest.mark.parametrize("after", [None, (NOW + timedelta(days=3), UUID(int=0))])
+def test_lists_read_an_index_and_never_the_whole_table(
+    filled: City, wanted: desk.Filter, index: str, after: Any
+) -> None:
+    sql, params = desk.triage_query(wanted, after=after, limit=26)
+    plan = "\n".join(str(row["QUERY PLAN"]) for row in filled.connection.execute("explain " + sql, params))
+    assert index in plan
+    assert "Seq Scan on petition_case" not in plan
+
+
+def test_a_neighbour_that_is_away_loses_no_matter(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    matter = city.register()
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise Retry("away")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suggestion, "classify", away)
+        with pytest.raises(Retry):
+            suggestion.run_due()
+    assert city.one("select case_id from case_text")["case_id"] == matter
+    monkeypatch.setattr(suggestion, "now", lambda: NOW + timedelta(days=365))
+    assert suggestion.run_due() == 1
+
+
+def test_a_matter_that_intake_no_longer_gives_out_waits_without_suggestion(city: City) -> None:
+    matter = city.register()
+    del city.matters[matter]
+    assert suggestion.run_due() == 1
+    row = city.one("select suggest_due, attention from petition_case where id = %s", matter)
+    assert row == {"suggest_due": None, "attention": "route"}
+
+
+def test_two_rounds_at_once_do_not_take_the_same_matter(city: City) -> None:
+    city.register()
+    from services.routing.store import texts
+
+    with database().transaction() as first, database().transaction() as second:
+        taken = texts.take_due_cases(first, at=NOW, until=NOW + timedelta(minutes=1), limit=10)
+        assert len(taken) == 1
+        assert texts.take_due_cases(second, at=NOW, until=NOW + timedelta(minutes=1), limit=10) == []
