@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from lianban.chassis.calendar import read
 from lianban.chassis.database import Transaction
+from lianban.chassis.secrets import unseal
+from lianban.law.calendar import WorkCalendar
+from services.agency_gateway.app.composing import parse
 from services.agency_gateway.app.dates import due_of
+from services.agency_gateway.app.delivering import desk_context
 from services.agency_gateway.app.stating import words_of
 from services.agency_gateway.domain.message import instant
-from services.agency_gateway.store import deliveries, statements
+from services.agency_gateway.store import deliveries, desk, statements
 from services.agency_gateway.store.assignments import Assignment
 
 
@@ -38,10 +43,9 @@ def texts(tx: Transaction, ids: list[UUID]) -> tuple[list[dict[str, Any]], list[
     return items, matters
 
 
-def belief(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
-    """What we believe about an assignment, for its own agency: state, dates, messages and statements, no texts."""
+def _state(assignment: Assignment, calendar: WorkCalendar) -> dict[str, Any]:
     return {
-        "id": str(assignment.id),
+        "assignment_id": str(assignment.id),
         "number": assignment.number,
         "role": assignment.role.value,
         "transfer_kind": assignment.transfer_kind.value,
@@ -55,8 +59,32 @@ def belief(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
         "changed_at": instant(assignment.changed_at),
         "due": [
             {"rule": due.rule, "date": due.day.isoformat(), "article": due.article}
-            for due in due_of(assignment, read(tx))
+            for due in due_of(assignment, calendar)
         ],
+    }
+
+
+def summaries(tx: Transaction, rows: Sequence[Assignment]) -> list[dict[str, Any]]:
+    """An agency's assignments in short; with the words of the matter where they lie on the agency's desk."""
+    calendar = read(tx)
+    on_desk = desk.first_of(tx, [row.id for row in rows])
+    items = []
+    for row in rows:
+        item = _state(row, calendar)
+        if row.id in on_desk:
+            lying = on_desk[row.id]
+            message = parse(unseal(lying.sealed, context=desk_context(lying.delivery_id)))
+            matter = message.get("matter")
+            if matter is not None:
+                item["matter"] = {name: matter[name] for name in ("title", "content", "claims")}
+        items.append(item)
+    return items
+
+
+def belief(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
+    """What we believe about an assignment, for its own agency: state, dates, messages and statements, no texts."""
+    return {
+        **_state(assignment, read(tx)),
         "messages": [
             {
                 "id": str(item.id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
-from lianban.chassis.web import Api, language, log_access, principal, require
+from lianban.chassis.web import Api, PageQuery, PageRequest, language, log_access, principal, require
 from lianban.contracts.codes import StaffRole
 from services.agency_gateway.adapters.pull.translation import StatementSchema
 from services.agency_gateway.adapters.pull.translation import statement as statement_of
@@ -106,6 +107,33 @@ def acknowledge(given: dict[str, Any], message_id: UUID) -> dict[str, Any]:
     with database().transaction() as tx:
         feeding.acknowledge(tx, _agency(), message_id, given["reference"], at=now())
     return {"message_id": message_id, "status": "delivered"}
+
+
+class AssignmentsQuery(PageQuery):
+    """Which assignments."""
+
+    state = ma.fields.String(load_default="open", validate=ma.validate.OneOf(list(assignments.FILTERS)))
+
+
+@exchange.get("/assignments")
+@require(StaffRole.AGENCY)
+@exchange.arguments(AssignmentsQuery, location="query")
+@exchange.response(200)
+def list_assignments(query: dict[str, Any]) -> dict[str, Any]:
+    """本机关的派件，新的在前 / the agency's assignments, newest first."""
+    wanted = PageRequest.read(query, datetime, UUID)
+    with database().transaction() as tx:
+        rows = assignments.listed(
+            tx,
+            _agency(),
+            states=assignments.FILTERS[query["state"]],
+            number=None,
+            before=(wanted.after[0], wanted.after[1]) if wanted.after is not None else None,
+            limit=wanted.fetch,
+        )
+        page = wanted.page(rows, key=lambda row: (row.sent_at, row.id))
+        log_access(tx, "exchange.list")
+        return {"items": telling.summaries(tx, page.items), "next": page.next}
 
 
 @exchange.get("/assignments/<uuid:assignment_id>")

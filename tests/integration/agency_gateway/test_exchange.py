@@ -72,6 +72,14 @@ def post(client: FlaskClient) -> Call:
     return call
 
 
+@pytest.fixture
+def get(client: FlaskClient) -> Call:
+    def call(path: str, token: str = TOKEN) -> Any:
+        return client.get(path, headers={"Authorization": f"Bearer {token}"}).json
+
+    return call
+
+
 def stating(sent: Sent) -> str:
     return f"/exchange/v1/assignments/{sent.id}/statements"
 
@@ -209,9 +217,7 @@ def test_an_objection_an_opinion_and_a_reply_go_out_with_their_particulars(
     assert [(r.claim_id, r.result) for r in replied.results] == [(c, ClaimResult.SUPPORTED) for c in sent.claims]
 
 
-def test_the_department_sees_what_became_of_its_statement(
-    look: Look, intake: Intake, client: FlaskClient, post: Call
-) -> None:
+def test_the_department_sees_what_became_of_its_statement(look: Look, intake: Intake, post: Call, get: Call) -> None:
     sent = send(intake, URBAN)
     accept, progress = a_statement(), a_statement("progress", text="已到现场")
     post(stating(sent), accept)
@@ -226,7 +232,7 @@ def test_the_department_sees_what_became_of_its_statement(
         AssignmentAccepted(assignment_id=sent.id, agency=URBAN, role=AgencyRole.LEAD, binding=False, accepted_at=now()),
         sent.matter_id,
     )
-    told = client.get(f"/exchange/v1/assignments/{sent.id}", headers={"Authorization": f"Bearer {TOKEN}"}).json
+    told = get(f"/exchange/v1/assignments/{sent.id}")
     assert told["state"] == "accepted"
     by_id = {statement["id"]: statement for statement in told["statements"]}
     assert by_id[accept["id"]]["status"] == "applied"
@@ -234,7 +240,7 @@ def test_the_department_sees_what_became_of_its_statement(
     assert {due["rule"] for due in told["due"]} == {"notice", "handle"}
 
 
-def test_the_lead_gets_each_co_handlers_opinion(look: Look, intake: Intake, post: Call) -> None:
+def test_the_lead_gets_each_co_handlers_opinion(look: Look, intake: Intake, post: Call, get: Call) -> None:
     lead = send(intake, URBAN)
     co = send(intake, TOWN, role=AgencyRole.CO_HANDLER, matter_id=lead.matter_id)
     given = post(stating(co), a_statement("opinion", text="沟渠已清"), token=OTHERS).json["statement_id"]
@@ -243,20 +249,15 @@ def test_the_lead_gets_each_co_handlers_opinion(look: Look, intake: Intake, post
         lead.matter_id,
     )
     run_until(lambda: state_of(look, lead.id, 2)["offered_at"])
-    answer = post_get(post, "/exchange/v1/messages")
+    answer = get("/exchange/v1/messages")
     (opinion,) = [i["message"]["opinion"] for i in answer["items"] if i["message"]["kind"] == "co-handler-opinion"]
     assert (opinion["agency"]["code"], opinion["text"]) == (TOWN.code, "沟渠已清")
 
 
-def post_get(post: Call, path: str) -> Any:
-    client: FlaskClient = post.__closure__[0].cell_contents  # type: ignore[attr-defined]
-    return client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).json
-
-
-def test_feed_and_receipt(look: Look, intake: Intake, client: FlaskClient, post: Call) -> None:
+def test_feed_and_receipt(look: Look, intake: Intake, get: Call, post: Call) -> None:
     sent = send(intake, URBAN)
     run_until(lambda: state_of(look, sent.id)["offered_at"])
-    page = client.get("/exchange/v1/messages?limit=5", headers={"Authorization": f"Bearer {TOKEN}"}).json
+    page = get("/exchange/v1/messages?limit=5")
     message = page["items"][0]["message"]
     assert message["petitioner"]["name"] == CANARY
     assert message["matter"]["title"] == "河水发黑"
@@ -265,14 +266,30 @@ def test_feed_and_receipt(look: Look, intake: Intake, client: FlaskClient, post:
     assert post(path, {"reference": "CG-9"}).json == {"message_id": message["id"], "status": "delivered"}
     (event,) = emitted(look, MessageDelivered)
     assert event.reference == "CG-9"
-    after = client.get(f"/exchange/v1/messages?after={page['next']}", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert after.json == {"items": [], "next": page["next"]}
+    assert get(f"/exchange/v1/messages?after={page['next']}") == {"items": [], "next": page["next"]}
+
+
+def test_a_program_can_work_for_an_agency_on_the_desk(
+    look: Look, intake: Intake, client: FlaskClient, get: Call
+) -> None:
+    register({"agency": URBAN.code, "adapter": "desk", "level": 0})
+    sent = [send(intake, URBAN) for _ in range(3)]
+    send(intake, TOWN)
+    run_until(lambda: all(state_of(look, s.id)["state"] == "delivered" for s in sent))
+    first = get("/exchange/v1/assignments?state=open&limit=2")
+    rest = get(f"/exchange/v1/assignments?state=open&limit=2&after={first['next']}")
+    items = [*first["items"], *rest["items"]]
+    assert [item["assignment_id"] for item in items] == [str(s.id) for s in reversed(sent)]
+    assert items[0]["matter"]["claims"][0] == {"id": str(sent[2].claims[0]), "ordinal": 1, "text": "诉求1"}
+    assert rest["next"] is None
+    assert get("/exchange/v1/assignments?state=ended")["items"] == []
 
 
 def test_without_a_token_or_with_a_wrong_one_nothing_opens(look: Look, client: FlaskClient) -> None:
     assert client.get("/exchange/v1/messages").status_code == 401
     wrong = client.get("/exchange/v1/messages", headers={"Authorization": "Bearer lbx_" + "0" * 30})
     assert wrong.status_code == 401
+    assert wrong.json is not None
     assert wrong.json["type"] == "/problems/invalid-token"
 
 
