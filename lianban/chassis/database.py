@@ -28,7 +28,7 @@ from lianban.chassis.readiness import readiness
 from lianban.chassis.traces import current_traceparent
 from lianban.chassis.wakeup import wake
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import Event, dump
+from lianban.contracts.events import dump
 
 set_json_dumps(lambda value: json.dumps(value, ensure_ascii=False, default=str))
 
@@ -58,9 +58,11 @@ class Stream:
 
 @dataclass(slots=True)
 class _Emitted:
-    event: Event
+    type: str
+    data: dict[str, Any]
     subject: UUID
     at: datetime
+    cause: UUID | None
 
 
 @dataclass(slots=True)
@@ -113,13 +115,15 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What happens inside is undone when an exception leaves the block, also the events emitted there."""
-        emitted = len(self._emitted)
+        """What happens inside is undone when an exception leaves the block: rows, events emitted, streams taken."""
+        emitted, taken = len(self._emitted), set(self.streams)
         try:
             with self.connection.transaction():
                 yield
         except BaseException:
             del self._emitted[emitted:]
+            for subject in self.streams.keys() - taken:  # their locks are gone, new rows too
+                del self.streams[subject]
             raise
 
     def lock(self, subject: UUID) -> None:
@@ -147,8 +151,13 @@ class Transaction:
             self.streams[row["subject"]] = Stream(row["sequence"], row["marks"])
 
     def emit(self, event: Any, *, subject: UUID, at: datetime) -> None:
-        """Say an event when this transaction commits; ``at`` is when the fact happened."""
-        self._emitted.append(_Emitted(event, subject, at))
+        """Say an event when this transaction commits; ``at`` is when the fact happened.
+
+        An event that cannot be written as JSON is refused here, where the mistake is, not at commit.
+        """
+        if at.tzinfo is None:
+            raise ValueError("at must have an offset")
+        self._emitted.append(_Emitted(event.TYPE, dump(event), subject, at, self.cause))
         self.wake("relay")
 
     def wake(self, loop: str) -> None:
@@ -168,14 +177,14 @@ class Transaction:
                 envelope = Envelope(
                     id=uuid4(),
                     source=self.service,
-                    type=item.event.TYPE,
+                    type=item.type,
                     subject=item.subject,
                     time=item.at,
                     sequence=stream.sequence,
                     after=stream.marks,
-                    data=dump(item.event),
+                    data=item.data,
                     traceparent=traceparent,
-                    causationid=self.cause,
+                    causationid=item.cause,
                 )
                 rows.append(
                     (envelope.id, item.subject, stream.sequence, envelope.type, envelope.routing_key, envelope.encode())
@@ -232,6 +241,11 @@ class Database:
         options: dict[str, Any] = {
             "row_factory": dict_row,
             "connect_timeout": 5,
+            # Notice within half a minute that the other side is gone without a word.
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30000,
             "application_name": f"lianban-{service}",
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
             " -c lock_timeout=10000 -c timezone=UTC",

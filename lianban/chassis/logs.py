@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -12,6 +13,38 @@ import psycopg
 import structlog
 
 from lianban.chassis.errors import LianbanError
+from lianban.contracts.envelope import Undecodable
+from lianban.contracts.events import InvalidEvent, UnknownEvent
+
+_OURS = (LianbanError, UnknownEvent, InvalidEvent, Undecodable, AssertionError, ImportError)
+"""Errors whose text was written by us and quotes no personal data."""
+
+
+def say(error: BaseException) -> str:
+    """An error in one line for an operator's eyes, without what it holds.
+
+    Only our own errors are quoted in full. PostgreSQL's main message names tables and constraints and never the row
+    (that stands in its detail), except where a value could not be read: there what stands in quotes is left out.
+    Of all others the type and the place are told.
+    """
+    name = type(error).__name__
+    if isinstance(error, psycopg.Error):
+        return f"{name}: {_primary(error)}"
+    if isinstance(error, _OURS):
+        return f"{name}: {error}".replace("\x00", "")[:2000]
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{name} at {_place(frames[-1])}" if frames else name
+
+
+def _primary(error: psycopg.Error) -> str | None:
+    message = error.diag.message_primary
+    if message and isinstance(error, psycopg.DataError):
+        return re.sub(r'".*"', '"…"', message, flags=re.DOTALL)
+    return message
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    return f"{frame.filename.split('site-packages/')[-1]}:{frame.lineno} {frame.name}"
 
 
 def without_values(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -23,14 +56,11 @@ def without_values(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableM
     if isinstance(error, BaseException):
         entry["error"] = type(error).__name__
         if isinstance(error, psycopg.Error):
-            entry["detail"] = error.diag.message_primary
+            entry["detail"] = _primary(error)
             entry["constraint"] = error.diag.constraint_name
-        elif isinstance(error, LianbanError | AssertionError | ImportError):
+        elif isinstance(error, _OURS):
             entry["detail"] = str(error)
-        entry["where"] = [
-            f"{frame.filename.split('site-packages/')[-1]}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)[-8:]
-        ]
+        entry["where"] = [_place(frame) for frame in traceback.extract_tb(error.__traceback__)[-8:]]
     return entry
 
 
@@ -63,4 +93,6 @@ def configure(service: str, level: str = "INFO") -> None:
     root.setLevel(level)
     for noisy in ("amqp", "kombu", "urllib3", "werkzeug", "nameko", "yoyo", "psycopg.pool"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It quotes in full what a worker raised; the bus tells that itself, without values.
+    logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)

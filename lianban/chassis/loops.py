@@ -17,6 +17,7 @@ from nameko.extensions import DependencyProvider
 from lianban.chassis import metrics
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.errors import Retry
+from lianban.chassis.logs import say
 from lianban.chassis.wakeup import bell
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class Loop(DependencyProvider):
                 wait = 0.5
             except (Retry, *UNAVAILABLE) as error:
                 metrics.loop_failures.labels(self.name).inc()
-                log.warning("loop.retry", loop=self.name, reason=str(error)[:200] or type(error).__name__)
+                log.warning("loop.retry", loop=self.name, reason=say(error))
                 done = -1
             except Exception:
                 metrics.loop_failures.labels(self.name).inc()

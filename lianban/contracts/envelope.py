@@ -8,6 +8,7 @@ keep cause before effect although producers publish independently.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from uuid import UUID
 
 PARTITIONS = 64
 """Number of partitions that subjects are spread over; part of every routing key."""
+
+MOST_NESTED = 50
+"""How deep the values of an envelope may lie in one another; our own events need 5 levels."""
 
 PRODUCERS = ("intake", "routing", "agency_gateway", "oversight", "notification")
 """The services that emit events, in the order in which the story usually passes them."""
@@ -81,11 +85,13 @@ class Envelope:
     def decode(cls, body: bytes) -> Envelope:
         """Read an envelope; raises :class:`Undecodable` with what is wrong."""
         try:
-            raw = json.loads(body)
+            text = body.decode("utf-8")
+            raw = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise Undecodable(f"not JSON: {error}") from error
         if not isinstance(raw, dict):
             raise Undecodable("not a JSON object")
+        _storable(text, raw)
         try:
             if raw["specversion"] != "1.0":
                 raise Undecodable(f"specversion {raw['specversion']!r} is not 1.0")
@@ -100,8 +106,6 @@ class Envelope:
             time = datetime.fromisoformat(raw["time"])
             if time.tzinfo is None:
                 raise Undecodable("time has no offset")
-            if "\\u0000" in body.decode("utf-8", "replace"):
-                raise Undecodable("a text holds U+0000, which no database text can hold")
             return cls(
                 id=UUID(raw["id"]),
                 source=source,
@@ -120,6 +124,26 @@ class Envelope:
             raise Undecodable(f"attribute {error.args[0]!r} is missing") from error
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Undecodable(f"an attribute has the wrong form: {error}") from error
+
+
+def _storable(text: str, raw: Any) -> None:
+    """Refuse what JSON can say but no database text can hold, or what could not be written out again."""
+    if "\\u0000" in text:
+        raise Undecodable("a text holds U+0000, which no database text can hold")
+    if text.count("[") + text.count("{") > MOST_NESTED:
+        level, depth = [raw], 0
+        while level:
+            depth += 1
+            if depth > MOST_NESTED:
+                raise Undecodable(f"nested more than {MOST_NESTED} levels deep")
+            level = [
+                child
+                for value in level
+                if isinstance(value, dict | list)
+                for child in (value.values() if isinstance(value, dict) else value)
+            ]
+    if "\\ud" in text.lower() and re.search("[\ud800-\udfff]", json.dumps(raw, ensure_ascii=False)):
+        raise Undecodable("a text holds half a surrogate pair")
 
 
 def _order(raw: dict[str, Any]) -> tuple[int, dict[str, int]]:

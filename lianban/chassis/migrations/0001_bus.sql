@@ -25,8 +25,9 @@ create index outbox_unpublished on outbox (position) where published_at is null;
 create index outbox_published_at on outbox (published_at) where published_at is not null;
 
 -- `parked`: waits for an earlier event or for its next try; `done`: had its effect; `quarantined`: a person must look.
+-- An event is known by its place in its producer's stream: what comes again to the same place changes nothing.
 create table inbox (
-    event_id uuid primary key,
+    event_id uuid not null,
     subject uuid not null,
     producer text not null,
     sequence bigint not null,
@@ -37,10 +38,11 @@ create table inbox (
     handled_at timestamptz,
     tries int not null default 0,
     next_try_at timestamptz,
-    error text
+    error text,
+    constraint inbox_sequence_once primary key (subject, producer, sequence)
 );
-create unique index inbox_sequence_once on inbox (subject, producer, sequence);
 create index inbox_waiting on inbox (subject, producer, sequence) where state <> 'done';
+create index inbox_waiting_event on inbox (event_id) where state <> 'done';
 create index inbox_due on inbox (next_try_at) where state = 'parked';
 create index inbox_handled_at on inbox (handled_at) where state = 'done';
 
