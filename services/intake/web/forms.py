@@ -33,6 +33,7 @@ _NAMES = {
     "petitioner": "petitioner.name",
     "representatives": "representatives.0.name",
 }
+_NOT_VALUES = frozenset({"csrf_token", "_once", "do", "attachments", "drop"})
 _PERSON = ("name", "phone", "address", "email", "id_type", "id_number")
 
 
@@ -54,7 +55,7 @@ class Form:
     def posted(cls) -> Form:
         """The posted form; new files are taken in, blank claims left out."""
         given = request.form
-        values = {name: given[name] for name in given if name not in ("csrf_token", "_once", "do")}
+        values = {name: given[name] for name in given if name not in _NOT_VALUES}
         claims = [text for __, text in _numbered(values, "claims.") if text.strip()]
         for name in [name for name in values if name.startswith("claims.")]:
             del values[name]

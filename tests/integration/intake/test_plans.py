@@ -1,0 +1,66 @@
+"""Lists and searches use their indexes on a filled table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.runtime import database
+from services.intake.store import matters
+from tests.integration.intake.conftest import Intake
+
+FILL = """
+insert into matter (id, number, channel, purpose, region_code, region_name, received_at, words, persons, contacts,
+    claims, group_size, anonymous, language, sealed, registered_by)
+select gen_random_uuid(), 'n' || n, 'web', 'appeal',
+    '9901' || lpad((n % 40)::text, 2, '0') || '000000', 'x',
+    timestamptz '2026-01-01' + n * interval '1 minute', repeat('x', 600)::bytea, 'x',
+    array[sha256(n::text::bytea), sha256(('e' || n)::bytea)], 1, 1, false, 'zh', false,
+    case when n % 3 = 0 then 'staff:' || n % 50 end
+from generate_series(1, 20000) as n
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "index"),
+    [
+        (lambda tx: matters.newest(tx, limit=26, after=None, territory="", by=""), "matter_received_at"),
+        (
+            lambda tx: matters.newest(
+                tx, limit=26, after=(datetime(2026, 1, 9, tzinfo=UTC), uuid4()), territory="", by=""
+            ),
+            "matter_received_at",
+        ),
+        (
+            lambda tx: matters.newest(tx, limit=26, after=None, territory="990103000", by="staff:3"),
+            "matter_registered_by",
+        ),
+        (lambda tx: matters.with_number(tx, "n77"), "matter_number_once"),
+        (lambda tx: matters.with_contact(tx, b"x" * 32, 50), "matter_contacts"),
+        (lambda tx: matters.running_with_contacts(tx, [b"x" * 32], ["closed"]), "matter_contacts"),
+        (lambda tx: matters.of_source(tx, "a", "b") or [], "matter_once_per_source"),
+    ],
+)
+def test_a_list_is_served_by_its_index(intake: Intake, call: Any, index: str) -> None:
+    intake.look.execute(FILL)
+    intake.look.execute("analyze matter")
+
+    class Explaining(Transaction):
+        plans: list[str]
+
+        def execute(self, sql: str, params: Any = ()) -> Any:
+            rows = self.connection.execute(f"explain {sql}", params or None)
+            self.plans.append("\n".join(str(row["QUERY PLAN"]) for row in rows))
+            return super().execute(sql, params)
+
+    with database().transaction() as tx:
+        explaining = Explaining(tx.connection, "intake")
+        explaining.plans = []
+        call(explaining)
+    plan = "\n".join(explaining.plans)
+    assert index in plan
+    assert "Seq Scan on matter" not in plan
