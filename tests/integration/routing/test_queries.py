@@ -36,7 +36,11 @@ def filled(city: City) -> City:
     city.connection.execute(
         """
         insert into case_text (case_id, body, grams, fetched_at)
-        select id, '\\x00', array[(extract(epoch from received_at)::bigint %% 5000), 1], received_at from petition_case
+        select id, convert_to(repeat('x', 500), 'UTF8'),
+               array(select (extract(epoch from received_at)::bigint / 60 * k) %% 50021
+                     from generate_series(1, 40) as k),
+               received_at
+        from petition_case
         """,
         (),
     )
