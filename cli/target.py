@@ -51,14 +51,11 @@ def amqp_url() -> str:
 
 @contextmanager
 def as_service(service: str) -> Iterator[None]:
-    """Work with the settings of a service, as one of its processes would. To be entered before ``settings()``."""
+    """Work with the settings of a service, as one of its processes would: its database, its keys, its site policy."""
     if os.environ.get("LIANBAN_SERVICE") == service:
         yield
         return
-    before = dict(os.environ)
-    os.environ.update(stack().env(service))
-    try:
+    from lianban.chassis.settings import read, use
+
+    with use(read(os.environ | stack().env(service))):
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -47,6 +47,8 @@ def service_environment(layout: Layout, passwords: Passwords, service: str) -> d
         "LIANBAN_SUGGEST_URL": internal_url(ports.suggest),
         "LIANBAN_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
     }
+    if layout.site.exists() and not os.environ.get("LIANBAN_SITE"):
+        given["LIANBAN_SITE"] = str(layout.site)
     for other in SERVICES:
         given[f"LIANBAN_{other.upper()}_URL"] = internal_url(ports.http(other))
     return given

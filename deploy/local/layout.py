@@ -137,6 +137,11 @@ class Layout:
         return self.home / "demo"
 
     @property
+    def site(self) -> Path:
+        """The site's policy; a stack with the demo city begins with the city's."""
+        return self.home / "site.toml"
+
+    @property
     def puller(self) -> Path:
         """The list of agencies for which the demo pull client works: written by seeding the city."""
         return self.demo / "puller.json"

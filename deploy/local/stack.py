@@ -49,6 +49,9 @@ from lianban.chassis.migrations import migrate
 
 Say = Callable[[str], None]
 
+CITY_POLICY = ROOT / "deploy" / "demo" / "city" / "site.toml"
+"""The demo city's policy, with which a stack with the demo city begins; from then on the stack's own counts."""
+
 READY_SECONDS = 180
 """How long a start waits for the processes to be ready."""
 
@@ -134,6 +137,8 @@ class Stack:
         layout.documents.mkdir(exist_ok=True)
         if not layout.puller.exists():
             write_private(layout.puller, b"[]")
+        if self.demo and not layout.site.exists():
+            shutil.copyfile(CITY_POLICY, layout.site)
         for service in SERVICES:
             (layout.files / service).mkdir(exist_ok=True)
 
