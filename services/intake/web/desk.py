@@ -16,6 +16,7 @@ from lianban.chassis.time import now
 from lianban.chassis.web import PageRequest, Pages, body, idempotent, log_access, principal, require
 from lianban.chassis.web.protection import FORM_TYPES
 from lianban.contracts.codes import Channel, IdType, MatterState, Purpose, StaffRole
+from lianban.law import rulebook
 from services.intake.app import disclose
 from services.intake.app.petitioner import state_of
 from services.intake.app.register import contacts_of, register
@@ -107,7 +108,7 @@ def confirm() -> Any:
     except Faulty as faulty:
         form.blame(faulty)
         return _show_form(form), 422
-    return render_template("intake/registered.html", done=done, petition=told, desk=True)
+    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook.standard(), desk=True)
 
 
 @desk.get("/intake/matters/<uuid:matter_id>")

@@ -78,7 +78,7 @@ def confirm() -> Any:
     except Faulty as faulty:
         form.blame(faulty)
         return _show_form(form), 422
-    return render_template("intake/registered.html", done=done, petition=told, desk=False)
+    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook.standard(), desk=False)
 
 
 @portal.get("/matters")

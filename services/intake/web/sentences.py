@@ -65,7 +65,7 @@ def _say(kind: str, agency: str, data: dict[str, Any]) -> tuple[str, str]:
         case "disputed":
             return _disputed(agency, data)
         case "case_accepted":
-            return _("%(agency)s已受理，办理期限60日。", agency=agency), "good"
+            return _("%(agency)s已受理，办理期限%(days)s日。", agency=agency, days=_days("handle")), "good"
         case "progressed":
             return _("%(agency)s正在办理，报告了新的进展。", agency=agency), "busy"
         case "opinion_given":
@@ -175,6 +175,10 @@ def _rule(rule: str) -> str:
         return rulebook.standard().rule(rule).label(language())
     except KeyError:
         return rule
+
+
+def _days(rule: str) -> int:
+    return rulebook.standard().rule(rule).length
 
 
 def _role(data: dict[str, Any]) -> str:
