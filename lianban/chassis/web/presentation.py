@@ -46,6 +46,7 @@ NAVIGATION = (
     Link(_l("登记工作台"), "/intake/", frozenset({StaffRole.CLERK, StaffRole.IMPORTER})),
     Link(_l("转办工作台"), "/routing/", frozenset({StaffRole.OFFICER})),
     Link(_l("单位工作台"), "/desk/", frozenset({StaffRole.AGENCY})),
+    Link(_l("对接控制台"), "/desk/lanes", frozenset({StaffRole.OPERATOR})),
     Link(
         _l("督查看板"),
         "/oversight/",
