@@ -33,6 +33,7 @@ check: setup-test ## 格式、静态检查、类型、依赖方向 Format, lint,
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(BIN)/lint-imports
+	@$(PYTHON) -m lianban.chassis.web.translate check
 	@$(PYTHON) -m pytest -q tests/docs
 
 format: setup-test ## 整理格式 Format the code and fix what can be fixed

@@ -1,4 +1,5 @@
-"""Set-up of a clone: virtual environment, packages of Python, npm and the distribution, front-end files.
+"""Set-up of a clone: virtual environment, packages of Python, npm and the distribution, front-end files,
+languages.
 
 ``python prepare.py run|test`` does what is missing and skips at once what is done. It uses the standard library
 only and gives no index or registry to pip and npm: whatever the machine is configured for is used, and the hashes
@@ -24,6 +25,7 @@ VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
 LOG = BUILD / "prepare.log"
 VENDOR = ROOT / "lianban" / "chassis" / "web" / "static" / "vendor"
+ENGLISH = ROOT / "lianban" / "chassis" / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 REQUIREMENTS = ROOT / "requirements"
 NEEDED_BYTES = 3 * 1024**3
 """Room for the virtual environment, npm's files and the distribution's packages."""
@@ -46,6 +48,8 @@ class Step:
     title: str
     missing: Callable[[], bool]
     do: Callable[[], None]
+    large: bool = True
+    """Whether it needs much room on the disk."""
 
 
 # --- running programs with visible progress
@@ -250,6 +254,20 @@ def install_front_end() -> None:
     (ROOT / "node_modules" / "lianban.stamp").write_text(digest(ROOT / "package-lock.json"))
 
 
+# --- languages
+
+
+def english_missing() -> bool:
+    """Whether the catalogue that services read is missing or older than the one that people write."""
+    return not stamped(BUILD / "english.stamp", ENGLISH) or not ENGLISH.with_suffix(".mo").exists()
+
+
+def compile_english() -> None:
+    """Make the binary form of the English catalogue."""
+    run([str(VENV / "bin" / "python"), "-m", "lianban.chassis.web.translate", "compile"])
+    (BUILD / "english.stamp").write_text(digest(ENGLISH))
+
+
 def room() -> None:
     """Refuse to begin what the disk cannot hold."""
     free = shutil.disk_usage(ROOT).free
@@ -268,11 +286,13 @@ def prepare(purpose: str) -> None:
         Step("Python 依赖 locked Python packages", lambda: environment_missing(purpose),
              lambda: make_environment(purpose)),
         Step("前端文件 locked front-end files", front_end_missing, install_front_end),
+        Step("英文界面 English of the pages", english_missing, compile_english, large=False),
     ]  # fmt: skip
     todo = [step for step in steps if step.missing()]
     if not todo:
         return
-    room()
+    if any(step.large for step in todo):
+        room()
     for number, step in enumerate(todo, 1):
         print(f"[{number}/{len(todo)}] {step.title}", flush=True)
         began = time.monotonic()
