@@ -33,6 +33,10 @@ _NAMES = {
     "petitioner": "petitioner.name",
     "representatives": "representatives.0.name",
 }
+_ORDER = (
+    "channel", "purpose", "title", "region_code", "content", "claims", "files", "anonymous", "petitioner", "group_size",
+    "representatives", "accused",
+)  # fmt: skip
 _NOT_VALUES = frozenset({"csrf_token", "_once", "do", "attachments", "drop"})
 _PERSON = ("name", "phone", "address", "email", "id_type", "id_number")
 
@@ -120,7 +124,8 @@ class Form:
 
     def blame(self, faulty: Faulty) -> None:
         """Show faults beside their fields."""
-        self.errors |= form_errors(faulty, **_NAMES)
+        found = self.errors | form_errors(faulty, **_NAMES)
+        self.errors = dict(sorted(found.items(), key=lambda item: _place(item[0])))
 
     def _person(self, prefix: str) -> dict[str, str]:
         return {name: text for name in _PERSON if (text := self.values.get(f"{prefix}.{name}", "").strip())}
@@ -153,6 +158,11 @@ def region_groups(tx: Transaction) -> list[tuple[str, list[tuple[str, str]]]]:
 def region_name(tx: Transaction, code: str) -> str:
     """A region with those above it, as people write it."""
     return "".join(row["name"] for row in reference.line_of(tx, code))
+
+
+def _place(name: str) -> int:
+    """Where a field stands on the page, so that the summary of errors follows it."""
+    return next((place for place, start in enumerate(_ORDER) if name.startswith(start)), len(_ORDER))
 
 
 def _numbered(values: dict[str, str], prefix: str) -> list[tuple[int, str]]:
