@@ -56,10 +56,9 @@ class BoardQuery(Schema):
 
 
 class DecisionForm(Schema):
-    """What every form of the case page carries."""
+    """What every form of the case page carries; its reason has a name of its own, see :func:`_reason`."""
 
     version = fields.Integer(required=True, validate=validate.Range(1, 2**31 - 1))
-    reason = fields.String(load_default=None, validate=validate.Length(0, LONGEST_REASON))
 
 
 class PartsForm(DecisionForm):
@@ -245,8 +244,12 @@ def decide_reopening(case_id: UUID) -> Any:
 
 def _decide(case_id: UUID, schema: Schema, decide: Callable[[dict[str, Any]], Any]) -> Any:
     values, errors = read_form(schema)
+    name, reason = _reason()
+    if len(reason) > LONGEST_REASON:
+        errors[name] = _("理由最多%(most)s个字。", most=LONGEST_REASON)
     status = 422
     if not errors:
+        values["reason"] = reason or None
         try:
             flash(decide(values), "good")
             return redirect(f"/routing/cases/{case_id}", 303)
@@ -255,6 +258,13 @@ def _decide(case_id: UUID, schema: Schema, decide: Callable[[dict[str, Any]], An
                 raise
             errors, status = rejected_fields(refused), refused.status
     return _page(case_id, values=dict(request.form), errors=errors), status
+
+
+def _reason() -> tuple[str, str]:
+    """The field of the reason (``reason.assign``: names become ids, and a page has several forms) and the reason."""
+    return next(
+        ((name, text.strip()) for name, text in request.form.items() if name.startswith("reason.")), ("reason", "")
+    )
 
 
 def _officer() -> Officer:

@@ -61,7 +61,7 @@ def entry(line: Line) -> dict[str, Any]:
     """A line of the history as an entry of the time line."""
     said = _sentence(line.kind, line.data)
     who = _actor(line.actor)
-    text = " · ".join(part for part in (said, who) if part)
+    text = " · ".join(part for part in (said, who if who not in said else "") if part)
     if line.note:
         text += "\n" + _("理由：%(note)s", note=line.note)
     return {

@@ -189,7 +189,7 @@ class TestCasePage:
             "agency.2": "dongping-town",
             "role.2": "copy",
             "kind": "assign",
-            "reason": "现场已核实",
+            "reason.assign": "现场已核实",
         }
         assert post(client, matter, "assign", **values).status_code == 303
         rows = city.connection.execute(
@@ -209,13 +209,14 @@ class TestCasePage:
             ({"agency.0": "city-ecology", "role.0": "co_handler"}, "必须有一个主办单位"),
             ({"agency.0": "city-ecology", "role.0": "lead", "claims.0": "9"}, "诉求编号不属于本事项"),
             ({}, "请至少选择一个单位"),
+            ({"agency.0": "city-ecology", "role.0": "lead", "reason.assign": "我的理由" * 600}, "理由最多2000个字"),
         ],
     )
     def test_what_is_wrong_is_said_and_what_was_typed_stays(
         self, city: City, client: FlaskClient, values: dict[str, str], shown: str
     ) -> None:
         matter = city.register()
-        answer = post(client, matter, "assign", **{"kind": "transfer", "reason": "我的理由", **values})
+        answer = post(client, matter, "assign", **{"kind": "transfer", "reason.assign": "我的理由", **values})
         assert answer.status_code in {409, 422}
         assert shown in answer.text
         assert "我的理由" in answer.text
@@ -240,7 +241,10 @@ class TestCasePage:
         page = client.get(f"/routing/cases/{matter}").text
         for shown in ("河道由水利局管理", "水法第十二条", "建议由清河市水利局办理", "不属于本机关职权范围"):
             assert shown in page
-        assert post(client, matter, "objection", decision="uphold", reason="厂区排放归环保").status_code == 303
+        assert (
+            post(client, matter, "objection", decision="uphold", **{"reason.objection.1": "厂区排放归环保"}).status_code
+            == 303
+        )
         assert city.last(matter, said.AssignmentUpheld).agency == ref("city-ecology")
 
     def test_a_dispute_is_ended_by_a_designation(self, city: City, client: FlaskClient) -> None:
@@ -287,6 +291,15 @@ class TestCasePage:
         city.hear(event, matter, source="agency_gateway")
         assert "办结" in client.get(f"/routing/cases/{matter}").text
         assert "The assignment has ended." in client.get(f"/routing/cases/{matter}?lang=en").text
+
+    def test_no_two_elements_share_an_id(self, city: City, client: FlaskClient) -> None:
+        matter = city.register()
+        assign(matter, ("city-ecology", LEAD), ("city-urban", AgencyRole.CO_HANDLER))
+        departments = Departments(city, matter)
+        departments.object_("city-ecology", "city-water")
+        departments.object_("city-urban", "city-water")
+        ids = re.findall(r' id="([^"]+)"', client.get(f"/routing/cases/{matter}").text)
+        assert len(ids) == len(set(ids))
 
     def test_only_officers_open_it(self, city: City, app: Flask, token: Callable[..., str]) -> None:
         matter = city.register()
