@@ -37,9 +37,9 @@ from services.routing.store import staff as accounts
 HEARD_SECONDS = 120
 """How long the services may take to hear of the registers."""
 REQUEST_SECONDS = 10
-SYSTEM = {"mode": "on", "min_seconds": 2, "max_seconds": 6}
-"""How fast departments with a system of their own answer by themselves, in seconds per step."""
-DESK = {"mode": "on", "min_seconds": 8, "max_seconds": 20}
+SYSTEM = (2.0, 6.0)
+"""How fast departments with a system of their own answer by themselves: seconds per step, from and to."""
+DESK = (6.0, 15.0)
 """Agencies on the desk are slower, so that a person may be faster."""
 RETURN_WORD = "演示退单"
 """Who writes this in a petition sees the lead object."""
@@ -162,9 +162,10 @@ def _wait(service: str, heard: Callable[[Any], bool]) -> None:
 class Connections:
     """How the agencies are connected, with keys derived from the stack's own secret: the same in every run."""
 
-    def __init__(self, stack: Stack, city: City) -> None:
+    def __init__(self, stack: Stack, city: City, *, pace: float | None = None) -> None:
         self.stack = stack
         self.city = city
+        self.pace = pace
         self.profiles = connections.profiles(city)
         self.demo = stack.env("departments")
 
@@ -201,8 +202,14 @@ class Connections:
         session = requests.Session()
         session.trust_env = False  # a neighbour on loopback, never behind a proxy
         session.headers["X-Admin-Key"] = self.demo["DEPARTMENTS_ADMIN_KEY"]
+        url = f"{self.demo['DEPARTMENTS_URL']}/admin/tenants"
+        known = {item["code"]: item["autopilot"] for item in _until_ready(session, "GET", url).json()["tenants"]}
         for agency in wanted:
-            answer = _until_ready(session, f"{self.demo['DEPARTMENTS_URL']}/admin/tenants", self._tenant(agency))
+            tenant = self._tenant(agency)
+            if self.pace is None and agency.code in known:
+                # Somebody may have set it otherwise on the department's own page.
+                tenant["autopilot"] = known[agency.code]
+            answer = _until_ready(session, "POST", url, tenant)
             if answer.status_code not in (200, 201):
                 raise Trouble(
                     f"The departments' program refused {agency.code}: HTTP {answer.status_code} {answer.text[:200]}",
@@ -218,13 +225,9 @@ class Connections:
             "api_key": self.secret("api-key", agency.code),
             "webhook_url": f"{self.stack.url}/exchange/v1/callbacks/{agency.code}",
             "webhook_key": self.token(agency.code),
-            "autopilot": SYSTEM
-            | {
-                "rules": [
-                    {"match": RETURN_WORD, "kind": "MAIN", "action": "return", "code": "R03"},
-                    {"match": STALL_WORD, "action": "stall"},
-                ]
-            },
+            "autopilot": self._autopilot(
+                SYSTEM, {"match": RETURN_WORD, "kind": "MAIN", "action": "return", "code": "R03"}
+            ),
         }
 
     def set_up_puller(self, progress: Progress) -> None:
@@ -232,9 +235,12 @@ class Connections:
         task = progress.add_task("拉取客户端 the pull client", total=1)
         wanted = [self._pulling(agency, desk=False) for agency in self._of(Adapter.PULL)]
         wanted += [self._pulling(agency, desk=True) for agency in self._of(Adapter.DESK)]
-        content = json.dumps(wanted, ensure_ascii=False, indent=1).encode()
         path = self.stack.layout.puller
-        if not path.exists() or path.read_bytes() != content:
+        known = {item["agency"]: item["autopilot"] for item in json.loads(path.read_text("utf-8"))}
+        if self.pace is None:
+            wanted = [item | {"autopilot": known.get(item["agency"], item["autopilot"])} for item in wanted]
+        content = json.dumps(wanted, ensure_ascii=False, indent=1).encode()
+        if path.read_bytes() != content:
             write_private(path, content)
             self.stack.restart("puller")
         progress.advance(task)
@@ -246,19 +252,26 @@ class Connections:
             "token": self.token(agency.code),
             "trade": self.profiles.trade(agency),
             "desk": desk,
-            "autopilot": (DESK if desk else SYSTEM) | {"rules": [objects, {"match": STALL_WORD, "action": "stall"}]},
+            "autopilot": self._autopilot(DESK if desk else SYSTEM, objects),
         }
+
+    def _autopilot(self, seconds: tuple[float, float], objects: dict[str, str]) -> dict[str, Any]:
+        low, high = (each * (1.0 if self.pace is None else self.pace) for each in seconds)
+        rules = [objects, {"match": STALL_WORD, "action": "stall"}]
+        return {"mode": "on", "min_seconds": low, "max_seconds": high, "rules": rules}
 
     def _of(self, adapter: Adapter) -> list[Agency]:
         return [agency for agency in self.city.agencies.values() if agency.adapter is adapter]
 
 
-def _until_ready(session: requests.Session, url: str, body: dict[str, Any]) -> requests.Response:
-    """POST to a program that may still be starting; raises :class:`Trouble`."""
+def _until_ready(
+    session: requests.Session, method: str, url: str, body: dict[str, Any] | None = None
+) -> requests.Response:
+    """Ask a program that may still be starting; raises :class:`Trouble`."""
     deadline = time.monotonic() + HEARD_SECONDS
     while True:
         try:
-            answer = session.post(url, json=body, timeout=REQUEST_SECONDS)
+            answer = session.request(method, url, json=body, timeout=REQUEST_SECONDS)
             if answer.status_code < 500:
                 return answer
             why = f"HTTP {answer.status_code}"

@@ -16,14 +16,16 @@ def demo() -> None:
 
 
 @demo.command()
-def seed() -> None:
+@click.option("--pace", type=click.FloatRange(0, 1000),
+              help="演示部门的快慢 how long the demo departments take, in multiples of usual.")  # fmt: skip
+def seed(pace: float | None) -> None:
     """设置演示城市 Set up the demo city: registers, catalogue, staff, connections. Repeating changes nothing."""
     from cli import city as setting_up
     from lianban.chassis import runtime
 
     here = _running()
     city = setting_up.load()
-    connections = setting_up.Connections(here, city)
+    connections = setting_up.Connections(here, city, pace=pace)
     try:
         with bars() as progress:
             setting_up.register_city(city, progress)

@@ -75,7 +75,7 @@ def infrastructure() -> Iterator[Stack]:
 def stack(infrastructure: Stack) -> Stack:
     """The whole private stack with the demo city, ready."""
     infrastructure.start()
-    for arguments in (("describe",), ("demo", "seed")):
+    for arguments in (("describe",), ("demo", "seed", "--pace", "0.1")):
         outcome = infrastructure.command(*arguments)
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     infrastructure.wait_until_ready(with_data=True)
