@@ -316,4 +316,4 @@ def _kind(error: Exception) -> str:
     """
     if isinstance(error, Poison | UnknownEvent | InvalidEvent):
         return "poison"
-    return "retry" if isinstance(error, Retry | UNAVAILABLE) else "bug"
+    return "retry" if isinstance(error, (Retry, *UNAVAILABLE)) else "bug"
