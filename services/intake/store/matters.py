@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,15 +20,16 @@ class RunningNumbers:
     BLOCK = 50
 
     def __init__(self) -> None:
-        self._left: list[int] = []
+        self._left: deque[int] = deque()
 
     def next(self, tx: Transaction) -> int:
         """A running number that nobody else gets."""
         if not self._left:
             row = tx.execute("select nextval('matter_number') as first").fetchone()
             first = int(row["first"]) if row else 0
-            self._left = list(range(first + self.BLOCK - 1, first - 1, -1))
-        return self._left.pop()
+            # Added, not set: others may have found none left at the same moment and asked too.
+            self._left.extend(range(first, first + self.BLOCK))
+        return self._left.popleft()
 
 
 running_numbers = RunningNumbers()

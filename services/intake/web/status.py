@@ -14,6 +14,7 @@ from lianban.chassis.web import _, language
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClockOutcome, DocumentKind, MatterState, RatingTarget
 from lianban.contracts.refs import AgencyRef
 from lianban.law import rulebook
+from services.intake.app.disclose import words_of
 from services.intake.app.petitioner import state_of, targets
 from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
 from services.intake.store import matters, petitioner, progress, reference
@@ -72,7 +73,7 @@ def of(matter: UUID, at: datetime) -> dict[str, Any]:
 
 
 def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
-    """The status with what only the page shows: how far each clock has run, and the time line newest first."""
+    """The status with what only the page shows: the words, how far each clock ran, the time line newest first."""
     found = of(matter, at)
     for clock in found["clocks"]:
         allowed = (clock["due"] - clock["started_on"]).days
@@ -85,6 +86,9 @@ def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
         {"at": entry["at"], "title": entry["text"], "tone": entry["tone"], "now": index == last}
         for index, entry in enumerate(found["timeline"])
     ][::-1]
+    with database().transaction() as tx:
+        words = matters.words(tx, [matter])
+    found["words"] = words_of(words[0]) if words else None
     found["clocks"] = [clock for clock in found["clocks"] if clock["outcome"] != ClockOutcome.CANCELLED]
     return found
 
