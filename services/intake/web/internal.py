@@ -8,7 +8,7 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.chassis.internal import internal as only_for
 from lianban.chassis.internal import record_disclosure
-from lianban.chassis.web import Api, public
+from lianban.chassis.web import Api
 from services.intake.app import disclose
 from services.intake.web.schemas import DisclosureSchema
 
@@ -16,7 +16,6 @@ internal = Api("internal", __name__, url_prefix="/internal/v1/matters", descript
 
 
 @internal.post("/texts")
-@public  # the service token is judged by the next line
 @only_for("routing", "agency_gateway", "notification")
 @internal.arguments(DisclosureSchema)
 def texts(asked: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +28,6 @@ def texts(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 @internal.post("/persons")
-@public  # the service token is judged by the next line
 @only_for("agency_gateway", "notification")
 @internal.arguments(DisclosureSchema)
 def persons(asked: dict[str, Any]) -> dict[str, Any]:
