@@ -94,11 +94,6 @@ TEXTS: dict[str, tuple[str, str, int]] = {
         "The matter has changed since you opened it; look at it again before you decide.",
         409,
     ),
-    "objection-late": (
-        "异议应当自收到之日起五个工作日内提出，现已超期（信访工作条例第二十三条第三款）。",
-        "The objection came after the five working days had passed (Regulation, Art. 23(3)).",
-        409,
-    ),
 }
 
 _FROM = ("现在的状态不允许这样做。", "The present state does not allow this.", 409)

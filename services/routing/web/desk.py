@@ -27,8 +27,10 @@ from lianban.chassis.web import (
     require,
 )
 from lianban.contracts.codes import AgencyRole, MatterState, StaffRole, TransferKind
+from lianban.law.clocks import is_overdue
 from services.routing.app import assigning, looking
 from services.routing.app.assigning import Chosen, Officer
+from services.routing.app.deadlines import Deadlines
 from services.routing.app.looking import View
 from services.routing.app.refusals import rejected, text_of
 from services.routing.domain import places
@@ -116,6 +118,7 @@ def board() -> Any:
             errors, rows = rejected_fields(refused), []
         counts = reading.waiting_counts(tx, places.prefix(territory) if territory else None)
         regions = [r for r in registers.regions(tx) if places.within(r.code, territory)]
+        deadlines = Deadlines(tx)
         log_access(tx, "triage-listed", purpose="routing")
     return render_template(
         "routing/board.html",
@@ -127,6 +130,8 @@ def board() -> Any:
         attention=wording.ATTENTION,
         tones=wording.ATTENTION_TONES,
         today=now(),
+        due={row.id: deadlines.routing(row.received_at) for row in rows if row.attention == Attention.ROUTE},
+        overdue=lambda due: is_overdue(due.legal_due, now()),
     )
 
 
@@ -305,6 +310,7 @@ def _page(case_id: UUID, *, values: dict[str, Any] | None = None, errors: dict[s
     with database().transaction() as tx:
         seen = looking.view(tx, case_id, territory=principal().territory)
         log_access(tx, "case-opened", subject=case_id, purpose="routing")
+        deadlines = Deadlines(tx)
     case = seen.case
     names = {agency.code: agency.name for agency in seen.agencies}
     form = {"version": case.version, "kind": TransferKind.TRANSFER.value}
@@ -325,6 +331,13 @@ def _page(case_id: UUID, *, values: dict[str, Any] | None = None, errors: dict[s
         entries=[wording.entry(line) for line in reversed(seen.history)],
         attention=wording.ATTENTION,
         tones=wording.ATTENTION_TONES,
+        objecting={item.id: deadlines.objecting(item.sent_at).legal_due for item in case.open_objections},
+        late={
+            item.id: deadlines.late_objection(item.sent_at, item.objection.at)
+            for item in case.open_objections
+            if item.objection is not None
+        },
+        route_due=deadlines.routing(case.received_at).legal_due if case.attention is Attention.ROUTE else None,
         refusal=lambda slug: text_of(slug, language()),
         chinese=language() == "zh",
         rows=range(ROWS),

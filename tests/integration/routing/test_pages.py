@@ -155,6 +155,7 @@ class TestBoard:
         page = client.get("/routing/").text
         assert f'href="/routing/cases/{matter}"' in page
         assert "厂后的河水发黑" in page
+        assert "应于 2026年12月8日 前转送" in page
         assert "清河市生态环境局" in page
 
     @pytest.mark.parametrize("query", ["state=nonsense", "region=abc", "q=。", "attention=x&scope=y", "limit=x"])
@@ -246,6 +247,21 @@ class TestCasePage:
             == 303
         )
         assert city.last(matter, said.AssignmentUpheld).agency == ref("city-ecology")
+
+    def test_a_late_objection_is_marked_for_the_officer(self, city: City, client: FlaskClient) -> None:
+        matter = city.register()
+        with time.at(NOW):
+            assign(matter, ("city-ecology", LEAD))
+        event = gateway.AgencyObjected(
+            statement_id=uuid4(),
+            assignment_id=Departments(city, matter).part("city-ecology"),
+            agency=ref("city-ecology"),
+            reason=ObjectionReason.OUTSIDE_POWERS,
+            proposed_agency=None,
+            stated_at=NOW,
+        )
+        city.hear(event, matter, at=NOW + timedelta(days=8), source="agency_gateway")
+        assert "该异议在五个工作日期限（2026年11月30日）之后提出" in client.get(f"/routing/cases/{matter}").text
 
     def test_a_dispute_is_ended_by_a_designation(self, city: City, client: FlaskClient) -> None:
         matter = city.register()

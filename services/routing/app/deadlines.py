@@ -1,0 +1,41 @@
+"""By when something is due, for the desk: the same rulebook and arithmetic that oversight's clocks use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lianban.chassis import calendar, site
+from lianban.chassis.database import Transaction
+from lianban.law.calendar import WorkCalendar
+from lianban.law.clocks import Due, china_day, is_overdue
+from lianban.law.rulebook import Rulebook, standard
+
+ROUTE, OBJECTION = "route", "objection"
+
+
+def rulebook() -> Rulebook:
+    """The rulebook as the site's policy adjusts it (table ``[clocks]``)."""
+    given = site.table("clocks")
+    return standard().adjusted(
+        roll_agency_deadlines=given.get("roll_agency_deadlines"), lengths=given.get("lengths", {})
+    )
+
+
+class Deadlines:
+    """The dates of one page, with the calendar read once."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._calendar: WorkCalendar = calendar.read(tx)
+        self._rulebook = rulebook()
+
+    def routing(self, received_at: datetime) -> Due:
+        """By when the petition office must have routed a matter (条例 §22)."""
+        return self._rulebook.due(ROUTE, china_day(received_at), self._calendar)
+
+    def objecting(self, sent_at: datetime) -> Due:
+        """By when an agency may object (条例 §23③)."""
+        return self._rulebook.due(OBJECTION, china_day(sent_at), self._calendar)
+
+    def late_objection(self, sent_at: datetime, objected_at: datetime) -> bool:
+        """Whether an objection came after its five work days: the officer sees it and decides."""
+        return is_overdue(self.objecting(sent_at).legal_due, objected_at)
