@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from lianban.chassis import site
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.settings import settings
@@ -20,8 +21,11 @@ from lianban.contracts.routing import CaseAccepted, CaseClosed, CaseDecided, Cas
 from services.notification.domain.numbering import document_id, message_id, notice_id
 from services.notification.store import documents, matters, notices
 
-OFFICE = AgencyRef("petition-office", "信访部门")
-"""Who issues where the petition office as such speaks."""
+
+def petition_office() -> AgencyRef:
+    """Who issues where the petition office speaks: the site names it (``[site] petition_office``)."""
+    given = site.table("site").get("petition_office", {})
+    return AgencyRef(given.get("code", "petition-office"), given.get("name", "信访部门"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def routed(tx: Transaction, event: Received[CaseRouted]) -> None:
     """Routing was decided: a notice of where the matter went, with the first routing's document (条例 §23①)."""
     lead = next((a.agency for a in event.data.assignments if a.role is AgencyRole.LEAD), None)
     others = [a.agency for a in event.data.assignments if a.role is AgencyRole.CO_HANDLER]
-    document = _document(event, DocumentKind.TRANSFER_NOTICE, OFFICE, [], event.data.round) if lead else None
+    document = _document(event, DocumentKind.TRANSFER_NOTICE, petition_office(), [], event.data.round) if lead else None
     fresh = document is not None and documents.draft(tx, document)
     kind = NoticeKind.ROUTED if fresh else NoticeKind.REROUTED
     _tell(tx, event, _Told(kind, lead, others, document if fresh else None))
