@@ -18,7 +18,7 @@ from pathlib import Path
 POLICY = Path("/usr/sbin/policy-rc.d")
 ASIDE = Path("/usr/sbin/policy-rc.d.before-lianban")
 FORBID = "#!/bin/sh\n# Temporary: Lianban installs packages without starting their services.\nexit 101\n"
-SERVICES = ("rabbitmq-server.service", "nginx.service", "epmd.service", "epmd.socket")
+SERVICES = ("rabbitmq-server.service", "nginx.service", "epmd.service", "epmd.socket", "prometheus.service")
 """Units that the packages which we install bring along."""
 
 

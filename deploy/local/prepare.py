@@ -146,6 +146,8 @@ def wanted_packages(purpose: str) -> list[str]:
         packages.append(f"python3.{sys.version_info.minor}-venv")
     if purpose == "test" and not (program("chromium") or program("chromium-browser") or program("google-chrome")):
         packages.append("chromium")
+    if purpose == "test" and not program("promtool"):
+        packages.append("prometheus")  # its promtool checks and tests the alert rules
     return packages
 
 
