@@ -19,8 +19,9 @@ COMMANDS: dict[str, str] = {
     "reset": "cli.stack:reset",
     "status": "cli.status:status",
     "token": "cli.token:token",
+    "agency": "cli.agency:agency",
     "demo": "cli.demo:demo",
-    "import": "cli.imports:command",
+    "import": "cli.importing:command",
     "outbox": "cli.events:outbox",
     "inbox": "cli.events:inbox",
     "quarantine": "cli.events:quarantine",
@@ -67,7 +68,7 @@ def main() -> None:
     from deploy.local.layout import BadSetting
 
     try:
-        command()
+        command(prog_name="lianban")
     except (Trouble, BadSetting) as trouble:
         click.secho(f"\n✗ {trouble}", err=True, fg="red")
         sys.exit(1)
