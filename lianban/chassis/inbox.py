@@ -24,8 +24,8 @@ from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.logs import say
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.contracts.catalogue import InvalidEvent, UnknownEvent, load_envelope
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import InvalidEvent, UnknownEvent, load_envelope
 
 log = structlog.get_logger()
 T = TypeVar("T")

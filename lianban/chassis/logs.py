@@ -13,8 +13,8 @@ import psycopg
 import structlog
 
 from lianban.chassis.errors import LianbanError
+from lianban.contracts.catalogue import InvalidEvent, UnknownEvent
 from lianban.contracts.envelope import Undecodable
-from lianban.contracts.events import InvalidEvent, UnknownEvent
 
 _OURS = (LianbanError, UnknownEvent, InvalidEvent, Undecodable, AssertionError, ImportError)
 """Errors whose text was written by us and quotes no personal data."""

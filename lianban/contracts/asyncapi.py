@@ -12,9 +12,10 @@ from types import UnionType
 from typing import Any, cast
 from uuid import UUID
 
+from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import CodeList
 from lianban.contracts.envelope import PARTITIONS, PRODUCERS
-from lianban.contracts.events import Event, known_events
+from lianban.contracts.events import Event
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},

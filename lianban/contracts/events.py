@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -18,16 +18,6 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from lianban.contracts.envelope import Envelope
-
-
-class UnknownEvent(ValueError):
-    """No contract of this version knows the event's type."""
-
-
-class InvalidEvent(ValueError):
-    """The event's data do not fit the schema of its type."""
-
 
 class Event(Protocol):
     """What every event class offers: its type, and that it is a dataclass."""
@@ -36,8 +26,12 @@ class Event(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-_EVENTS: dict[str, type[Event]] = {}
-_UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+REGISTERED: dict[str, type[Event]] = {}
+"""Every event class by its type, filled by :func:`event`; read through :mod:`lianban.contracts.catalogue`."""
+
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+"""From an old type to the next one and the function that brings the data there, filled by :func:`upcaster`."""
+
 E = TypeVar("E")
 
 
@@ -48,10 +42,10 @@ def event(event_type: str) -> Callable[[type[E]], type[E]]:
     def register(cls: type[E]) -> type[E]:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         full = f"lianban.{event_type}"
-        if full in _EVENTS:
+        if full in REGISTERED:
             raise AssertionError(f"{full} is defined twice")
         made.TYPE = full  # type: ignore[attr-defined]
-        _EVENTS[full] = cast("type[Event]", made)
+        REGISTERED[full] = cast("type[Event]", made)
         return made
 
     return register
@@ -63,17 +57,10 @@ def upcaster(
     """Decorator for the function that turns the data of version ``old`` into the data of version ``new``."""
 
     def register(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        _UPCASTERS[f"lianban.{old}"] = (f"lianban.{new}", function)
+        UPCASTERS[f"lianban.{old}"] = (f"lianban.{new}", function)
         return function
 
     return register
-
-
-def known_events() -> Mapping[str, type[Event]]:
-    """Every event type of this version with its class."""
-    import lianban.contracts.catalogue  # noqa: F401 - registers all producers' events
-
-    return _EVENTS
 
 
 _SCALARS: dict[Any, Callable[..., ma.fields.Field[Any]]] = {
@@ -123,37 +110,10 @@ def schema_of(cls: type) -> type[ma.Schema]:
 
 def dump(instance: Event) -> dict[str, Any]:
     """The event's data as plain JSON values."""
-    return cast("dict[str, Any]", _instance(type(instance)).dump(instance))
+    return cast("dict[str, Any]", schema_instance(type(instance)).dump(instance))
 
 
 @cache
-def _instance(cls: type) -> ma.Schema:
+def schema_instance(cls: type) -> ma.Schema:
+    """The schema of a dataclass, made once."""
     return schema_of(cls)()
-
-
-def load(event_type: str, data: Mapping[str, Any]) -> Event:
-    """The newest version of an event from the data of any live version.
-
-    Raises :class:`UnknownEvent` or :class:`InvalidEvent`.
-    """
-    plain = dict(data)
-    known = known_events()
-    if event_type not in known and event_type not in _UPCASTERS:
-        raise UnknownEvent(f"{event_type} is not in this version's catalogue")
-    while event_type in _UPCASTERS:
-        event_type, step = _UPCASTERS[event_type]
-        try:
-            plain = step(plain)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidEvent(f"cannot be brought to {event_type}: {error!r}") from error
-    try:
-        return cast("Event", _instance(known[event_type]).load(plain))
-    except ma.ValidationError as error:
-        raise InvalidEvent(f"{event_type}: {error.messages}") from error
-    except RecursionError as error:
-        raise InvalidEvent(f"{event_type}: nested too deeply") from error
-
-
-def load_envelope(envelope: Envelope) -> Event:
-    """The event inside an envelope, see :func:`load`."""
-    return load(envelope.type, envelope.data)

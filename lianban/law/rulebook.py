@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import CodeList
-from lianban.contracts.events import known_events
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
 from lianban.law.clocks import Due, Pause, Period, Rung, Unit, due, explain

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from lianban.contracts.catalogue import known_events
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import known_events
 
 FOLDER = Path(__file__).parent / "examples"
 TEXTS = {

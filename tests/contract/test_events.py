@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from lianban.chassis.topology import HEARS
 from lianban.contracts import asyncapi
+from lianban.contracts.catalogue import InvalidEvent, UnknownEvent, known_events, load, load_envelope
 from lianban.contracts.envelope import PARTITIONS, PRODUCERS, Envelope, Undecodable, partition_of
-from lianban.contracts.events import InvalidEvent, UnknownEvent, dump, known_events, load, load_envelope
+from lianban.contracts.events import dump
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 PERSONAL = {"title", "content", "text", "phone", "address", "email", "petitioner", "id_number", "query_code", "facts"}

@@ -10,9 +10,10 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import intake, routing
+from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import AgencyRole, MatterState
 from lianban.contracts.envelope import partition_of
-from lianban.contracts.events import dump, known_events
+from lianban.contracts.events import dump
 from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar

@@ -22,9 +22,9 @@ from psycopg.rows import DictRow
 
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
+from lianban.contracts.catalogue import load_envelope
 from lianban.contracts.codes import AgencyRole, TransferKind
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import load_envelope
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AssignmentSent
 from services.agency_gateway.app import delivering, profiles

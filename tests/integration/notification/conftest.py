@@ -22,9 +22,9 @@ from psycopg.rows import DictRow
 from lianban.chassis.errors import Retry
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
+from lianban.contracts.catalogue import load_envelope
 from lianban.contracts.codes import AgencyRole, Channel, ClaimResult, NoticeChannel, Purpose
 from lianban.contracts.envelope import Envelope as EventEnvelope
-from lianban.contracts.events import load_envelope
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, OpinionPart
 from lianban.contracts.routing import CaseAccepted, CaseDecided

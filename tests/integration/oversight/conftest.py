@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.contracts import intake, notification, routing
+from lianban.contracts.catalogue import load_envelope
 from lianban.contracts.codes import (
     AgencyRole,
     Channel,
@@ -25,7 +26,6 @@ from lianban.contracts.codes import (
     TransferKind,
 )
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import load_envelope
 from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimRef
 from services.oversight.app import working_calendar
 from services.oversight.app.hearing import HANDLERS

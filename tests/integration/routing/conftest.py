@@ -21,8 +21,8 @@ from lianban.chassis.database import Database
 from lianban.chassis.inbox import Received
 from lianban.chassis.migrations import CHASSIS, SERVICES
 from lianban.chassis.runtime import database
+from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, Channel, NoticeChannel, Purpose, StaffRole
-from lianban.contracts.events import load
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef, ClaimRef
 from services.routing.app import registering, suggestion
