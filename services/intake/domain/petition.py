@@ -54,6 +54,9 @@ PERSON_FIELDS = frozenset({"name", "phone", "address", "email", "id_type", "id_n
 EARLIEST = date(1990, 1, 1)
 """No imported matter is older."""
 
+# Control characters and lone surrogates cannot be kept or shown; line breaks and tabs only where there are lines.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNWRITABLE_OR_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _AGENCY = re.compile(r"[a-z0-9-]{3,40}")
 _PHONE = re.compile(r"\+?[0-9]{7,18}")
 _EMAIL = re.compile(r"[^@\s<>()\[\],;:\\\"]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
@@ -217,6 +220,15 @@ def _is_mobile(phone: str) -> bool:
         return False
 
 
+def unknown_fields(told: Mapping[str, Any], pointer: str, fields: frozenset[str]) -> list[Fault]:
+    """A field that nobody knows is more likely misspelt than meaningless, so it is not ignored."""
+    found = []
+    for name in sorted(str(name) for name in told if name not in fields)[:20]:
+        place = name[:50].replace("~", "~0").replace("/", "~1")
+        found.append(Fault(f"{pointer}/{place}", "unknown-field", "没有这一项", "there is no such field"))
+    return found
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads values and collects what is wrong; a value that is wrong is answered with something harmless."""
@@ -228,10 +240,7 @@ class _Reader:
         self.faults.append(Fault(pointer, slug, zh, en))
 
     def only(self, told: Mapping[str, Any], pointer: str, fields: frozenset[str]) -> None:
-        """A field that nobody knows is more likely misspelt than meaningless, so it is not ignored."""
-        for name in sorted(str(name) for name in told if name not in fields)[:20]:
-            place = name[:50].replace("~", "~0").replace("/", "~1")
-            self.fault(f"{pointer}/{place}", "unknown-field", "没有这一项", "there is no such field")
+        self.faults += unknown_fields(told, pointer, fields)
 
     def string(self, value: Any, pointer: str, most: int, zh: str, en: str, *, lines: bool = False) -> str:
         """A text without its outer blanks; empty where nothing was given or it is wrong."""
@@ -241,7 +250,7 @@ class _Reader:
             self.fault(pointer, "not-text", f"{zh}必须是文字", f"{en} must be text")
             return ""
         text = value.replace("\r\n", "\n").replace("\r", "\n").strip()
-        if any(_unwritable(c, lines=lines) for c in text):
+        if (_UNWRITABLE if lines else _UNWRITABLE_OR_BREAK).search(text):
             self.fault(
                 pointer, "unwritable-characters", f"{zh}含有无法保存的字符", f"{en} has characters that cannot be kept"
             )
@@ -465,13 +474,6 @@ class _Reader:
             self.fault(pointer, "out-of-range", zh, en)
             return None
         return day
-
-
-def _unwritable(character: str, *, lines: bool) -> bool:
-    """Control characters and lone surrogates cannot be kept; line breaks and tabs only where there are lines."""
-    if character in "\n\t":
-        return not lines
-    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def read_supplement(text: Any, uploads: Sequence[UUID]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
+from lianban.contracts.codes import MatterState
 
 Row = dict[str, Any]
 
@@ -86,6 +87,12 @@ def of_source(tx: Transaction, source: str, source_id: str) -> Row | None:
     return tx.execute(
         "select id, number, received_at from matter where source = %s and source_id = %s", (source, source_id)
     ).fetchone()
+
+
+def states(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, MatterState]:
+    """The states of several matters."""
+    rows = tx.execute(f"{_HEAD} where m.id = any(%s)", (list(ids),))
+    return {row["id"]: MatterState(row["case_state"]) for row in rows}
 
 
 def by_number(tx: Transaction, number: str) -> Row | None:

@@ -81,7 +81,7 @@ def read(query: dict[str, Any], number: str) -> Any:
 @matters.response(201, RatedSchema)
 def rate(number: str) -> Any:
     """Rate the petition office and each agency separately, once per decision, and say whether the problem is solved."""
-    told = json_object()
+    told = json_object("query_code", "votes", "solved")
     opened = petitioner.open_matter(number, _code(told))
     petitioner.rate(opened.id, told, at=now())
     return {"rating": status.of(opened.id, now())["rating"]}
@@ -95,7 +95,7 @@ def rate(number: str) -> Any:
 @matters.response(201, SupplementedSchema)
 def supplement(number: str) -> Any:
     """Add facts or files until the matter is decided."""
-    told = json_object()
+    told = json_object("query_code", "text", "attachments")
     opened = petitioner.open_matter(number, _code(told))
     uploads = petition.read_attachments(told.get("attachments"))
     made = petitioner.supplement(opened.id, told.get("text"), uploads, uploader=caller().key, at=now())
@@ -110,7 +110,7 @@ def supplement(number: str) -> Any:
 @matters.response(200, StatusSchema)
 def withdraw(number: str) -> Any:
     """Withdraw the matter until it is decided; to repeat it changes nothing."""
-    opened = petitioner.open_matter(number, _code(json_object()))
+    opened = petitioner.open_matter(number, _code(json_object("query_code")))
     petitioner.withdraw(opened.id, at=now())
     return status.of(opened.id, now())
 

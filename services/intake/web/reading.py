@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from lianban.chassis.web import Api, language, principal, problem
 from services.intake.domain.caller import PETITIONER, Caller
-from services.intake.domain.petition import Fault, Faulty
+from services.intake.domain.petition import Fault, Faulty, unknown_fields
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -30,14 +30,16 @@ def caller() -> Caller:
     return Caller(key=key, name=key, roles=who.roles)
 
 
-def json_object() -> Mapping[str, Any]:
-    """The JSON object in the body; raises BadRequest or Faulty."""
+def json_object(*fields: str) -> Mapping[str, Any]:
+    """The JSON object in the body, with no other ``fields`` where any are named; raises BadRequest or Faulty."""
     try:
         value = request.get_json()
     except RecursionError:
         raise BadRequest from None
     if not isinstance(value, dict):
         raise Faulty([Fault("", "not-an-object", "正文应为JSON对象", "the body must be a JSON object")])
+    if fields and (faults := unknown_fields(value, "", frozenset(fields))):
+        raise Faulty(faults)
     return value
 
 

@@ -260,6 +260,20 @@ def test_a_closed_matter_is_rated_for_thirty_days(intake: Intake) -> None:
         assert somebody.post("ratings", votes=VOTES).status_code == 201
 
 
+def test_a_misspelt_member_is_told_and_nothing_is_recorded(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    somebody.case.route().accept().decide().serve()
+    for path, pointer, body in (
+        ("ratings", "/vote", {"vote": VOTES, "solved": True}),
+        ("supplements", "/words", {"text": "昨夜又排了一次", "words": "x"}),
+        ("withdrawal", "/why", {"why": "x"}),
+    ):
+        refused = somebody.post(path, **body)
+        assert refused.status_code == 422
+        assert [error["pointer"] for error in refused.get_json()["errors"]] == [pointer]
+    assert somebody.said(MatterRated) == []
+
+
 def test_a_supplement_is_said_without_words_and_told_to_entitled_services(intake: Intake) -> None:
     somebody = Petitioner(intake)
     upload = intake.upload().json["id"]
