@@ -15,12 +15,12 @@ from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.contracts.codes import AgencyRole, DecidedBy, TransferKind
 from lianban.contracts.refs import AgencyRef
+from lianban.law import places
 from services.routing.app.cases import keep
 from services.routing.app.deciders import deciders_of
 from services.routing.app.policy import policy
 from services.routing.app.refusals import rejected, rejection
 from services.routing.app.reopening import reopen_round
-from services.routing.domain import places
 from services.routing.domain.case import Case, NotApplicable, Wanted
 from services.routing.store import cases as store
 from services.routing.store import registers

@@ -9,6 +9,8 @@ from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison
 from lianban.chassis.secrets import seal
 from lianban.contracts.events import dump
+from lianban.contracts.routing import CaseRouted
+from services.routing.app import metrics
 from services.routing.domain.case import Case
 from services.routing.store import cases as store
 
@@ -31,7 +33,11 @@ def keep(tx: Transaction, case: Case, *, actor: str, at: datetime, note: str | N
     lines = []
     for event in case.said:
         tx.emit(event, subject=case.id, at=at)
-        lines.append((at, event.TYPE.removeprefix("lianban.routing."), actor, dump(event)))
+        kind = event.TYPE.removeprefix("lianban.routing.")
+        metrics.case_events.labels(kind.rpartition(".")[0]).inc()
+        if isinstance(event, CaseRouted):
+            metrics.decisions.labels(event.decided_by.value).inc()
+        lines.append((at, kind, actor, dump(event)))
     case.said.clear()
     remember(tx, case.id, lines, note=note)
 

@@ -9,6 +9,7 @@ from lianban.chassis.inbox import Received
 from lianban.contracts.codes import ClosingReason, DecidedBy, MatterState
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.law.superiors import blocked_agencies
+from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked, remember
 from services.routing.app.deciders import standings
 from services.routing.app.policy import policy
@@ -44,6 +45,7 @@ def on_matter_registered(tx: Transaction, event: Received[MatterRegistered]) -> 
         imported=data.imported,
     )
     if store.add(tx, case, suggest_at=event.time):
+        metrics.cases_opened.inc()
         remember(tx, case.id, [(event.time, "matter-registered", PETITIONER, {"channel": case.channel})])
         tx.wake("suggest")
 

@@ -12,12 +12,12 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.chassis.secrets import unseal
 from lianban.contracts.refs import AgencyRef
+from lianban.law import places
 from services.routing.app.cases import note_context
 from services.routing.app.deciders import deciders_of
 from services.routing.app.refusals import rejected
 from services.routing.app.statements import statement_context
 from services.routing.app.suggestion import MatterText, gram_keys, text_context
-from services.routing.domain import places
 from services.routing.domain.case import Case
 from services.routing.domain.register import Agency
 from services.routing.domain.suggesting import Suggestion

@@ -16,7 +16,7 @@ from lianban.chassis.errors import Rejected
 from lianban.contracts.codes import StaffRole
 from lianban.contracts.refs import agency_id, region_id
 from lianban.contracts.routing import AgencyRegistered, RegionRegistered
-from services.routing.domain import places
+from lianban.law import places
 from services.routing.domain.register import Agency, MatterType, Region, Staff
 from services.routing.store import registers
 from services.routing.store import staff as accounts

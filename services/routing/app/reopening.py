@@ -12,12 +12,13 @@ from lianban.chassis.time import now
 from lianban.contracts.codes import ClosingReason, DecidedBy, DocumentKind
 from lianban.contracts.notification import NoticeServed
 from lianban.contracts.refs import AgencyRef
+from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked
 from services.routing.app.policy import policy
-from services.routing.domain.case import Case, NotApplicable
+from services.routing.domain.case import Attention, Case, NotApplicable
 from services.routing.domain.catalogue import in_force
 from services.routing.store import cases as store
-from services.routing.store import registers
+from services.routing.store import desk, registers, texts
 
 CLOSED_AT_ONCE = 50
 """Cases that one round of the closing loop closes."""
@@ -57,11 +58,19 @@ def reopen_round(tx: Transaction, case: Case, *, ordered_by: DecidedBy, at: date
 
 
 def close_due() -> int:
-    """Worker loop: close served cases whose rating window is over; returns how many."""
+    """Worker loop: close served cases whose rating window is over; returns how many. Measures what waits, too."""
     at = now()
     with database().transaction() as tx:
         due = store.due_for_closing(tx, at=at, limit=CLOSED_AT_ONCE)
+        _measure(tx)
     return sum(_close(case_id, at) for case_id in due)
+
+
+def _measure(tx: Transaction) -> None:
+    counts = desk.waiting_counts(tx, None)
+    for attention in Attention:
+        metrics.waiting.labels(attention.value).set(counts.get(attention.value, 0))
+    metrics.suggestions_due.set(texts.waiting_for_suggestion(tx))
 
 
 def _close(case_id: UUID, at: datetime) -> int:

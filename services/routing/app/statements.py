@@ -29,6 +29,7 @@ from lianban.contracts.agency_gateway import (
 from lianban.contracts.codes import DecidedBy, ExchangeKind
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AgencyStatementRefused
+from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked, remember
 from services.routing.app.deciders import decider_of
 from services.routing.app.policy import policy
@@ -187,6 +188,7 @@ def _judge(tx: Transaction, event: Received[Any], kind: str, apply: Callable[[Ca
         stated_at=data.stated_at,
         fetch_at=event.time,
     )
+    metrics.statements.labels(kind, "applied" if refused is None else "refused").inc()
     if kind != "accept":
         tx.wake("statements")
     return refused is None

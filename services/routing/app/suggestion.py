@@ -18,6 +18,7 @@ from lianban.chassis.secrets import blind, seal
 from lianban.chassis.time import now
 from lianban.contracts.codes import Channel, DecidedBy, MatterState, Purpose, TransferKind
 from lianban.contracts.routing import CaseSuggested
+from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked
 from services.routing.app.policy import policy
 from services.routing.app.textmodel import classify
@@ -147,6 +148,7 @@ def _suggest(
         policy=policy(),
     )
     suggestions.put(tx, case_id, made, at=at)
+    metrics.suggestions.labels("found" if made.lead else "none").inc()
     case.matter_type = made.matter_type
     case.said.append(
         CaseSuggested(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from lianban.contracts.codes import AgencyLevel
-from services.routing.domain import places
+from lianban.law import places
 from services.routing.domain.register import Agency, Part
 
 _UPWARDS = (AgencyLevel.VILLAGE, AgencyLevel.TOWNSHIP, AgencyLevel.COUNTY, AgencyLevel.CITY)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from lianban.contracts.codes import AgencyRole, Channel, SuggestionGround
 from lianban.contracts.refs import AgencyRef
-from services.routing.domain import catalogue, places
+from lianban.law import places
+from services.routing.domain import catalogue
 from services.routing.domain.policy import Policy
 from services.routing.domain.register import Agency, MatterType, Part
 from services.routing.domain.screening import Procedure, screen

@@ -34,6 +34,12 @@ def want_suggestion(tx: Transaction, case_id: UUID, *, at: datetime) -> None:
     tx.execute("update petition_case set suggest_due = %s where id = %s", (at, case_id))
 
 
+def waiting_for_suggestion(tx: Transaction) -> int:
+    """How many cases wait for a suggestion."""
+    row = tx.execute("select count(*) as n from petition_case where suggest_due is not null").fetchone()
+    return int(row["n"]) if row else 0
+
+
 def put_text(tx: Transaction, case_id: UUID, body: bytes, grams: list[int], *, at: datetime) -> None:
     """Keep a matter's sealed text and its keyed grams."""
     tx.execute(

@@ -30,7 +30,7 @@ FEWEST_TYPES = 2
 
 classified = Counter("lianban_suggest_classified_total", "Texts that the text model classified")
 seconds = Histogram(
-    "lianban_suggest_seconds",
+    "lianban_suggest_request_duration_seconds",
     "Duration of one request to the text model",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )

@@ -27,13 +27,13 @@ from lianban.chassis.web import (
     require,
 )
 from lianban.contracts.codes import AgencyRole, MatterState, StaffRole, TransferKind
+from lianban.law import places
 from lianban.law.clocks import is_overdue
 from services.routing.app import assigning, looking
 from services.routing.app.assigning import Chosen, Officer
 from services.routing.app.deadlines import Deadlines
 from services.routing.app.looking import View
 from services.routing.app.refusals import rejected, text_of
-from services.routing.domain import places
 from services.routing.domain.case import Attention
 from services.routing.store import desk as reading
 from services.routing.store import registers

@@ -32,7 +32,7 @@ from lianban.chassis.web import (
     set_access_cookie,
 )
 from lianban.contracts.codes import StaffRole
-from services.routing.app import accounts
+from services.routing.app import accounts, metrics
 from services.routing.store import registers
 from services.routing.store import staff as store
 
@@ -91,11 +91,13 @@ def sign_in() -> Any:
             signed = accounts.sign_in(values["username"], values["password"], at=at, run=offload)
         except Rejected as refused:
             errors, status = rejected_fields(refused), refused.status
+            metrics.sign_ins.labels("refused").inc()
             _record("sign-in", outcome="refused")
         else:
             home = next((path for role, path in _HOMES if role in signed.principal.roles), "/account")
             response = make_response(redirect(target or home, 303))
             _give(response, signed)
+            metrics.sign_ins.labels("accepted").inc()
             _record("sign-in", actor=signed.principal.subject)
             return response
     shown = {"username": request.form.get("username", "")[:100]}
