@@ -13,8 +13,9 @@ from psycopg.rows import DictRow, dict_row
 from lianban.chassis import runtime
 from lianban.chassis.migrations import CHASSIS
 from tests.keys import become, forget_settings, keys, token
+from tests.plain_logs import plain_logs
 
-__all__ = ["become", "keys", "token"]
+__all__ = ["become", "keys", "plain_logs", "token"]
 
 
 @pytest.fixture(scope="session")

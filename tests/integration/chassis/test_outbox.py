@@ -1,0 +1,131 @@
+"""The outbox: what a transaction says is numbered without gap, and said only when the transaction commits."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.inbox import Received
+from lianban.chassis.runtime import database
+from lianban.contracts.intake import MatterSupplemented
+from tests.integration.chassis.envelopes import MOMENT, an_envelope, an_event, an_inbox
+
+Looking = psycopg.Connection[DictRow]
+
+
+class Refused(Exception):
+    """A use case changes its mind."""
+
+
+def said(looking: Looking, subject: UUID) -> list[int]:
+    rows = looking.execute("select sequence from outbox where subject = %s order by position", (subject,))
+    return [row["sequence"] for row in rows]
+
+
+def bodies(looking: Looking, subject: UUID) -> list[dict[str, Any]]:
+    rows = looking.execute("select body from outbox where subject = %s order by sequence", (subject,))
+    return [json.loads(row["body"]) for row in rows]
+
+
+def test_concurrent_transactions_number_each_subject_without_gap(service_database: Looking) -> None:
+    subjects = [uuid4() for _ in range(3)]
+    committed: list[UUID] = []
+
+    def some_use_cases(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(15):
+            subject = dice.choice(subjects)
+            how_many = dice.randint(1, 3)
+            try:
+                with database().transaction() as tx:
+                    if dice.random() < 0.5:
+                        tx.lock(subject)
+                    for number in range(how_many):
+                        tx.emit(an_event(number), subject=subject, at=MOMENT)
+                    if dice.random() < 0.3:
+                        raise Refused
+            except Refused:
+                continue
+            committed.extend([subject] * how_many)
+
+    threads = [threading.Thread(target=some_use_cases, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert committed
+    for subject in subjects:
+        assert said(service_database, subject) == list(range(1, committed.count(subject) + 1))
+
+
+def test_an_event_is_rolled_back_with_its_transaction(service_database: Looking) -> None:
+    subject = uuid4()
+    with suppress(Refused), database().transaction() as tx:
+        tx.lock(subject)
+        tx.emit(an_event(), subject=subject, at=MOMENT)
+        raise Refused
+    assert said(service_database, subject) == []
+    with database().transaction() as tx:
+        tx.emit(an_event(), subject=subject, at=MOMENT)
+    assert said(service_database, subject) == [1]
+
+
+def test_a_savepoint_takes_back_events_and_streams(service_database: Looking) -> None:
+    """A stream first taken inside is not taken any more: its number would be lost with its row."""
+    subject, other = uuid4(), uuid4()
+    with database().transaction() as tx:
+        tx.emit(an_event(1), subject=subject, at=MOMENT)
+        with suppress(Refused), tx.savepoint():
+            tx.lock(other)
+            tx.emit(an_event(2), subject=subject, at=MOMENT)
+            raise Refused
+        tx.emit(an_event(3), subject=other, at=MOMENT)
+    with database().transaction() as tx:
+        tx.emit(an_event(4), subject=other, at=MOMENT)
+    assert [body["data"]["attachments"] for body in bodies(service_database, subject)] == [1]
+    assert [(body["sequence"], body["data"]["attachments"]) for body in bodies(service_database, other)] == [
+        (1, 3),
+        (2, 4),
+    ]
+
+
+def test_an_event_tells_what_its_producer_had_handled_and_what_caused_it(service_database: Looking) -> None:
+    subject = uuid4()
+
+    def answer(tx: Transaction, event: Received[MatterSupplemented]) -> None:
+        tx.emit(event.data, subject=event.subject, at=event.time)
+
+    first, second = an_envelope(subject, 1), an_envelope(subject, 2)
+    an_inbox("routing", {MatterSupplemented: answer}).handle([first, second])
+    one, two = bodies(service_database, subject)
+    assert two["after"] == {"intake": 2}
+    assert [one["causationid"], two["causationid"]] == [str(first.id), str(second.id)]
+
+
+def test_an_event_that_cannot_be_written_is_refused_where_it_is_said(service_database: Looking) -> None:
+    with database().transaction() as tx:
+        with pytest.raises(ValueError, match="offset"):
+            tx.emit(an_event(), subject=uuid4(), at=MOMENT.replace(tzinfo=None))
+        with pytest.raises(AttributeError):
+            tx.emit(object(), subject=uuid4(), at=MOMENT)
+    row = service_database.execute("select count(*) as events from outbox").fetchone()
+    assert row == {"events": 0}
+
+
+def test_a_use_case_joins_the_transaction_of_its_request(service_database: Looking) -> None:
+    subject = uuid4()
+    with suppress(Refused), database().one_transaction() as outer:
+        with database().transaction() as tx:
+            tx.emit(an_event(), subject=subject, at=MOMENT)
+        assert not outer.failed
+        raise Refused
+    assert said(service_database, subject) == []
