@@ -5,30 +5,39 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from lianban.chassis.runtime import database
+from lianban.chassis.time import now
 from services.agency_gateway.domain.lane import Circuit
-from services.agency_gateway.store import deliveries as store
+from services.agency_gateway.store import lanes
 
 deliveries = Counter(
     "lianban_gateway_deliveries_total",
-    "Attempts to deliver, by adapter and by what they ended in",
-    ["adapter", "outcome"],
+    "Attempts to deliver, by lane, by adapter and by what they ended in",
+    ["agency", "adapter", "outcome"],
 )
 delivery_seconds = Histogram(
-    "lianban_gateway_delivery_seconds",
+    "lianban_gateway_delivery_duration_seconds",
     "Duration of one attempt to deliver, without waiting in the lane",
     ["adapter"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 lag_seconds = Histogram(
-    "lianban_gateway_lag_seconds",
-    "From routing's decision to the department having the message",
-    ["adapter"],
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 600, 3600, 86_400),
+    "lianban_gateway_delivery_lag_seconds",
+    "From routing's decision to the department having the message, by lane",
+    ["agency"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600, 3600, 86_400),
 )
-lane_backlog = Gauge("lianban_gateway_lane_backlog", "Messages that the department does not have yet", ["agency"])
-lane_circuit = Gauge(
-    "lianban_gateway_lane_circuit",
-    "State of a lane: 0 closed (flows), 1 half open (probing), 2 open (stopped)",
+lane_messages = Gauge(
+    "lianban_gateway_lane_messages",
+    "Messages that the department does not have yet: waiting for their turn, sending, offered in the feed, of unknown"
+    " outcome, or waiting for a person",
+    ["agency", "state"],
+)
+lane_oldest = Gauge(
+    "lianban_gateway_lane_oldest_age_seconds", "Age of the oldest message that the department does not have", ["agency"]
+)
+lane_circuit_open = Gauge(
+    "lianban_gateway_lane_circuit_open",
+    "1 where nothing but a probe is sent to the department, 0 where messages flow",
     ["agency"],
 )
 statements = Counter("lianban_gateway_statements_total", "Statements of departments taken in", ["via", "kind"])
@@ -36,14 +45,17 @@ statements_repeated = Counter(
     "lianban_gateway_statements_repeated_total", "Statements that came again and changed nothing"
 )
 
-_CIRCUIT = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
-
 
 def measure() -> int:
     """Bring the gauges of all lanes up to date; a worker loop."""
     with database().transaction() as tx:
-        rows = store.backlog(tx)
-    for agency, circuit, waiting in rows:
-        lane_backlog.labels(agency).set(waiting)
-        lane_circuit.labels(agency).set(_CIRCUIT[Circuit(circuit)])
+        found = lanes.overview(tx)
+    moment = now()
+    for lane in found:
+        agency = lane.agency_code
+        for state in ("waiting", "sending", "offered", "unknown", "person"):
+            lane_messages.labels(agency, state).set(getattr(lane, state))
+        age = (moment - lane.oldest_at).total_seconds() if lane.oldest_at else 0.0
+        lane_oldest.labels(agency).set(max(0.0, age))
+        lane_circuit_open.labels(agency).set(int(lane.circuit is not Circuit.CLOSED))
     return 0

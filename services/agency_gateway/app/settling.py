@@ -15,7 +15,7 @@ from lianban.contracts.codes import DeliveryState
 from services.agency_gateway.app import metrics
 from services.agency_gateway.domain.delivery import Delivered, Outcome, Step, after_attempt, follows
 from services.agency_gateway.domain.lane import after_outcome, shows_life
-from services.agency_gateway.domain.profile import AdapterName, Profile
+from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.store import assignments, deliveries, lanes
 from services.agency_gateway.store.deliveries import Standing
 
@@ -50,12 +50,12 @@ def settle(
     deliveries.move(tx, delivery_id, step, at=at)
     if step.reference is not None:
         assignments.note_reference(tx, standing.assignment_id, step.reference)
-    if standing.adapter is not AdapterName.DESK:
+    if standing.adapter is profile.adapter:  # what goes to the desk instead says nothing about the department's system
         _lane(tx, standing.agency_code, outcome, profile, step, at)
     say(tx, standing, step, at=at)
-    metrics.deliveries.labels(standing.adapter.value, type(outcome).__name__.lower()).inc()
+    metrics.deliveries.labels(standing.agency_code, standing.adapter.value, type(outcome).__name__.lower()).inc()
     if step.state is DeliveryState.DELIVERED:
-        metrics.lag_seconds.labels(standing.adapter.value).observe(max(0.0, (at - standing.created_at).total_seconds()))
+        metrics.lag_seconds.labels(standing.agency_code).observe(max(0.0, (at - standing.created_at).total_seconds()))
     tx.wake("deliver")
     return step
 

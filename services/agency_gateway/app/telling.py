@@ -66,6 +66,8 @@ def _state(assignment: Assignment, calendar: WorkCalendar) -> dict[str, Any]:
 
 def summaries(tx: Transaction, rows: Sequence[Assignment]) -> list[dict[str, Any]]:
     """An agency's assignments in short; with the words of the matter where they lie on the agency's desk."""
+    if not rows:
+        return []
     calendar = read(tx)
     on_desk = desk.first_of(tx, [row.id for row in rows])
     items = []

@@ -15,15 +15,18 @@ from services.agency_gateway.store.rows import only
 
 _NOT_BLOCKED = """
     not exists (
-        with recursive line (code) as (
-            select a.agency_code
-            union
-            select superior.code
-            from line join agency on agency.code = line.code,
-                lateral unnest(array[agency.superior_government, agency.superior_vertical]) as superior (code)
-            where superior.code is not null
+        select from accused
+        where accused.matter_id = a.matter_id and accused.agency_code in (
+            with recursive line (code) as (
+                select a.agency_code
+                union
+                select superior.code
+                from line join agency on agency.code = line.code,
+                    lateral unnest(array[agency.superior_government, agency.superior_vertical]) as superior (code)
+                where superior.code is not null
+            )
+            select code from line
         )
-        select from accused join line on line.code = accused.agency_code where accused.matter_id = a.matter_id
     )
 """
 """An agency that the matter accuses, and every agency below it in either line, is blocked (decision 8)."""

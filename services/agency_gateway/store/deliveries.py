@@ -299,15 +299,3 @@ def of_assignment(tx: Transaction, assignment_id: UUID) -> list[DeliveryView]:
     """Every message on an assignment, in order."""
     rows = tx.execute(_VIEW + " where d.assignment_id = %s order by d.version", (assignment_id,))
     return [_view(row) for row in rows]
-
-
-def backlog(tx: Transaction) -> list[tuple[str, str, int]]:
-    """Per agency and circuit how many messages are not delivered; for the gauges."""
-    rows = tx.execute(
-        """
-        select l.agency_code, l.circuit, count(d.id) as n
-        from lane l left join delivery d on d.agency_code = l.agency_code and d.state <> 'delivered'
-        group by l.agency_code, l.circuit
-        """
-    )
-    return [(row["agency_code"], row["circuit"], row["n"]) for row in rows]

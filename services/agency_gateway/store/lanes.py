@@ -129,7 +129,7 @@ def overview(tx: Transaction) -> list[LaneView]:
     """Every lane, those in trouble first, then by what waits."""
     rows = tx.execute(
         _OVERVIEW + " order by (l.circuit <> 'closed') desc, coalesce(d.person + d.unknown, 0) desc,"
-        " coalesce(d.waiting, 0) desc, l.agency_name"
+        " coalesce(d.waiting, 0) desc, (l.last_success_at is null and l.last_trouble_at is null), l.agency_name"
     )
     return [LaneView(**{**row, "circuit": Circuit(row["circuit"])}) for row in rows]
 
