@@ -9,7 +9,7 @@ notices = Counter(
 )
 documents = Counter("lianban_notification_documents_total", "Documents issued, by kind", ["kind"])
 press_seconds = Histogram(
-    "lianban_notification_press_seconds",
+    "lianban_notification_press_duration_seconds",
     "Time to print one document",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )

@@ -47,6 +47,7 @@ def registered(tx: Transaction, event: Received[MatterRegistered]) -> None:
         matters.Matter(
             id=event.subject,
             number=data.number,
+            region_code=data.region_code,
             region_name=data.region_name,
             reachable=data.reachable,
             received_at=data.received_at,

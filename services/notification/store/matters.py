@@ -16,6 +16,7 @@ class Matter:
 
     id: UUID
     number: str
+    region_code: str
     region_name: str
     reachable: tuple[NoticeChannel, ...]
     received_at: datetime
@@ -25,21 +26,31 @@ class Matter:
 def insert(tx: Transaction, matter: Matter) -> None:
     """Keep a newly registered matter."""
     tx.execute(
-        "insert into matter (id, number, region_name, reachable, received_at) values (%s, %s, %s, %s, %s)",
-        (matter.id, matter.number, matter.region_name, [c.value for c in matter.reachable], matter.received_at),
+        "insert into matter (id, number, region_code, region_name, reachable, received_at)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        (
+            matter.id,
+            matter.number,
+            matter.region_code,
+            matter.region_name,
+            [c.value for c in matter.reachable],
+            matter.received_at,
+        ),
     )
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:
     """The matter, None where it never was registered here (a sealed accusation, for example)."""
     row = tx.execute(
-        "select id, number, region_name, reachable, received_at, withdrawn_at from matter where id = %s", (matter_id,)
+        "select id, number, region_code, region_name, reachable, received_at, withdrawn_at from matter where id = %s",
+        (matter_id,),
     ).fetchone()
     if row is None:
         return None
     return Matter(
         id=row["id"],
         number=row["number"],
+        region_code=row["region_code"],
         region_name=row["region_name"],
         reachable=tuple(NoticeChannel(c) for c in row["reachable"]),
         received_at=row["received_at"],

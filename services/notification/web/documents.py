@@ -1,4 +1,5 @@
-"""Documents as PDF. Petitioners come with a ticket from intake's status page, staff with their sign-in."""
+"""Documents as PDF. Petitioners come with a ticket from intake's status page, staff of the territory with
+their sign-in."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ from uuid import UUID
 from flask import Response, request
 
 from lianban.chassis import auth
+from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.time import now
 from lianban.chassis.web import Pages, log_access, principal, public
 from lianban.contracts.codes import StaffRole
+from lianban.law.places import within
 from services.notification.domain.documents import TITLE
-from services.notification.store import documents
+from services.notification.store import documents, matters
+from services.notification.store.documents import Document
 
 files = Pages("documents", __name__)
 READERS = (StaffRole.OFFICER, StaffRole.CLERK, StaffRole.SUPERVISOR, StaffRole.AUDITOR)
@@ -26,7 +30,9 @@ READERS = (StaffRole.OFFICER, StaffRole.CLERK, StaffRole.SUPERVISOR, StaffRole.A
 def pdf(document_id: UUID) -> Response:
     """One document; a ticket that does not fit and an unknown document look the same."""
     with database().transaction() as tx:
-        document = documents.get(tx, document_id) if _may_read(document_id) else None
+        document = documents.get(tx, document_id)
+        if document is not None and not _may_read(tx, document):
+            document = None
         sealed = documents.pdf(tx, document_id) if document else None
         if document is None or sealed is None:
             raise Rejected(
@@ -48,12 +54,14 @@ def pdf(document_id: UUID) -> Response:
     )
 
 
-def _may_read(document_id: UUID) -> bool:
+def _may_read(tx: Transaction, document: Document) -> bool:
     ticket = request.args.get("ticket")
     if ticket:
         try:
-            auth.verify_ticket(ticket, file=document_id, at=now())
+            auth.verify_ticket(ticket, file=document.id, at=now())
         except auth.InvalidToken:
             return False
         return True
-    return principal().has(*READERS)
+    matter = matters.get(tx, document.matter_id)
+    who = principal()
+    return who.has(*READERS) and matter is not None and within(matter.region_code, who.territory)
