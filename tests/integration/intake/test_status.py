@@ -324,10 +324,12 @@ def test_nothing_is_done_without_the_code(intake: Intake, what: str) -> None:
         assert intake.client.post(f"{PATH}/{somebody.number}/{what}", json=body).status_code == 404
 
 
-@pytest.mark.parametrize("what", ["ratings", "supplements", "withdrawal"])
-def test_an_accusation_takes_nothing_more_here(intake: Intake, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "body"), [("ratings", {"solved": True}), ("supplements", {"text": "x"}), ("withdrawal", {})]
+)
+def test_an_accusation_takes_nothing_more_here(intake: Intake, what: str, body: dict[str, Any]) -> None:
     somebody = Petitioner(intake, purpose="accusation")
-    answer = somebody.post(what, text="x", solved=True)
+    answer = somebody.post(what, **body)
     assert (answer.status_code, answer.get_json()["type"]) == (409, "/problems/matter-sealed")
     assert len(intake.said(somebody.id)) == 1
 
