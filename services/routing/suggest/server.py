@@ -15,8 +15,10 @@ from typing import Any
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
+import lianban
 from lianban.chassis import logs
 from lianban.chassis.errors import Retry
+from lianban.chassis.readiness import readiness
 from lianban.chassis.settings import settings
 from services.routing.store.registers import read_catalogue
 from services.routing.suggest.model import TextModel
@@ -47,6 +49,7 @@ class Learner:
         self.model: TextModel | None = None
         self.why_not = "starting"
         self.stopping = threading.Event()
+        readiness.expect("model")
 
     def run(self) -> None:
         """Look at the catalogue again and again until stopped."""
@@ -71,6 +74,7 @@ class Learner:
         started = time.perf_counter()
         model = TextModel(types)
         self._revision, self.model, self.why_not = revision, model, ""
+        readiness.up("model")
         matter_types.set(len(types))
         learned_total.inc()
         log.info(
@@ -145,7 +149,7 @@ class _Operations(_Handler):
     def do_GET(self) -> None:
         """Health, readiness, metrics."""
         if self.path == "/healthz":
-            self.answer(200, {"status": "alive", "service": "routing-suggest"})
+            self.answer(200, {"status": "alive", "service": "routing-suggest", "version": lianban.__version__})
         elif self.path == "/readyz":
             ready = self.learner.model is not None
             self.answer(200 if ready else 503, {"ready": ready, "parts": {"model": self.learner.why_not or "ok"}})
