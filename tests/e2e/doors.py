@@ -33,7 +33,7 @@ class _From(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
-        return super().init_poolmanager(*args, **kwargs, source_address=(self.address, 0))  # type: ignore[no-untyped-call]  # requests has no types for it
+        return super().init_poolmanager(*args, **kwargs, source_address=(self.address, 0))
 
 
 def a_session(token: str | None = None) -> requests.Session:
@@ -65,7 +65,7 @@ def a_token(
 
 
 def a_browser(stack: Stack, token: str | None = None) -> tuple[requests.Session, str]:
-    """A session with the cookies of a browser that has seen a form, signed in if a token is given; and its form token."""
+    """A session with the cookies of a browser that has seen a form, signed in with ``token``; and its form token."""
     secret = stack.env("routing")["LIANBAN_SECRET_KEY"]
     app = Flask(__name__)
     app.secret_key = secret
