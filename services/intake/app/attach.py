@@ -17,6 +17,7 @@ from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal, seal_bytes, unseal, unseal_bytes
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from services.intake.app import metrics
 from services.intake.app.inspection import inspect
 from services.intake.domain.attachment import LARGEST, WAITING, safe_name
 from services.intake.domain.petition import Fault, Faulty
@@ -48,6 +49,16 @@ class Content:
 
 def receive(data: bytes, given_name: str, *, uploader: str, at: datetime) -> Received:
     """Take a file in; raises Rejected with what was found where it is no picture, PDF or sound that can be opened."""
+    try:
+        taken = _receive(data, given_name, uploader=uploader, at=at)
+    except Rejected as rejected:
+        metrics.uploads.labels(rejected.slug).inc()
+        raise
+    metrics.uploads.labels("taken").inc()
+    return taken
+
+
+def _receive(data: bytes, given_name: str, *, uploader: str, at: datetime) -> Received:
     if not data:
         raise Rejected("file-empty", "文件是空的，请重新选择。", "The file is empty; choose it again.", field="/file")
     if len(data) > LARGEST:

@@ -16,7 +16,7 @@ from lianban.chassis.secrets import seal
 from lianban.contracts.codes import MatterState
 from lianban.contracts.intake import MatterOpened, MatterRated, MatterSupplemented, MatterWithdrawn
 from lianban.contracts.refs import AgencyRef, RatingVote
-from services.intake.app import attach
+from services.intake.app import attach, metrics
 from services.intake.app.register import code_of
 from services.intake.domain import number, petition, query_code, rating
 from services.intake.domain.petition import Fault, Faulty
@@ -51,7 +51,9 @@ def open_matter(typed_number: str, typed_code: str) -> Opened:
         with database().transaction() as tx:
             row = matters.by_number(tx, given)
         if row is not None:
+            metrics.opened.labels("right").inc()
             return Opened(row["id"], row["number"])
+    metrics.opened.labels("wrong").inc()
     raise Rejected(
         "matter-not-found",
         "没有找到这个信访事项，请核对编号和查询码。",
@@ -144,6 +146,10 @@ def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> tuple[Rating
                 ]
             )
         tx.emit(MatterRated(round=row["decided_round"], votes=votes, solved=solved, rated_at=at), subject=matter, at=at)
+    for vote in votes:
+        metrics.votes.labels(vote.target.value, vote.value.value).inc()
+    if solved is False:
+        metrics.not_solved.inc()
     return votes
 
 

@@ -14,7 +14,7 @@ from lianban.chassis.secrets import blind, keyed, seal
 from lianban.chassis.time import china_day
 from lianban.contracts.intake import MatterRegistered, MatterSealed
 from lianban.contracts.refs import AgencyRef, ClaimRef
-from services.intake.app import attach
+from services.intake.app import attach, metrics
 from services.intake.domain import number, query_code
 from services.intake.domain.caller import Caller
 from services.intake.domain.petition import Fault, Faulty, Person, Petition, claim_id
@@ -72,6 +72,7 @@ def register(petition: Petition, *, by: Caller, at: datetime) -> Registered:
             attach.give(tx, petition.attachments, uploader=by.key, matter=matter)
         imported = petition.source is not None and by.may_back_date
         tx.emit(_event(petition, new, region_name, accused, imported=imported), subject=matter, at=at)
+    metrics.registered.labels(petition.channel.value, petition.purpose.value).inc()
     return Registered(matter, new.number, code_of(new.number), at, created=True)
 
 
