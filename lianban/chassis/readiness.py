@@ -15,7 +15,8 @@ class Readiness:
 
     def expect(self, part: str) -> None:
         """A part will report; until then it is not ready."""
-        self.parts.setdefault(part, "starting")
+        if part not in self.parts:
+            self.down(part, "starting")
 
     def up(self, part: str) -> None:
         """The part works."""

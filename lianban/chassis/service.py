@@ -128,9 +128,11 @@ class Relay(DependencyProvider):
                     with Connection(settings().need("amqp_url"), connect_timeout=5, heartbeat=20) as connection:
                         publisher = relay.Publisher(connection)
                         readiness.up("relay")
+                        metrics.relay_active.set(1)
                         wait = 0.2
                         self._publish(session, connection, publisher)
             except Exception as error:  # noqa: BLE001 - broker or database away: try again, the outbox keeps everything
+                metrics.relay_active.set(0)
                 metrics.outbox_failures.inc()
                 readiness.down("relay", "the broker or the database is out of reach; connecting again")
                 log.warning("relay.interrupted", reason=type(error).__name__, wait_s=wait)
@@ -161,6 +163,8 @@ class Relay(DependencyProvider):
             with suppress(*UNAVAILABLE):
                 relay.measure(database())
                 measure_inbox(database())
+            with suppress(OSError):
+                metrics.measure_disk()
             eventlet.sleep(5)
 
 

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
-clocks = Gauge("lianban_oversight_clocks", "Clocks by standing: running, due today, overdue, provisional", ["standing"])
+clocks = Gauge(
+    "lianban_oversight_clocks",
+    "Running clocks by rule and standing: due_later, due_today, overdue",
+    ["rule", "standing"],
+)
+clocks_provisional = Gauge(
+    "lianban_oversight_clocks_provisional", "Running clocks whose end rests on a calendar that is not announced"
+)
+overdue = Gauge("lianban_oversight_agency_clocks_overdue", "Running clocks of an agency that are overdue", ["agency"])
 breaches = Counter("lianban_oversight_breaches_total", "Clocks whose legal end passed while they ran", ["rule"])
+watched = Gauge(
+    "lianban_oversight_clocks_watched_timestamp_seconds",
+    "When the watch last had no clock left to look at, as Unix time",
+)
 matters = Gauge("lianban_oversight_matters", "Matters by state", ["state"])
+assignments = Gauge("lianban_oversight_assignments_open", "Assignments that an agency has in work", ["agency"])
+calendar_official = Gauge(
+    "lianban_oversight_calendar_official",
+    "1 where the calendar of this_year or next_year is announced, 0 where it is provisional",
+    ["year"],
+)

@@ -19,7 +19,7 @@ class OversightService:
     calendar = Loop("calendar", working_calendar.seed, every=60.0)
     watch = Loop("watch", watching.run_due, every=5.0)
     recompute = Loop("recompute", watching.recompute_due, every=10.0)
-    figures = Loop("figures", watching.measure, every=15.0)
+    figures = Loop("figures", watching.measure, every=30.0)
 
     @consume(hears=HEARS["oversight"], handlers=HANDLERS)
     def on_events(self, batch: Batch) -> None:

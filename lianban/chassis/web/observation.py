@@ -18,11 +18,11 @@ log = structlog.get_logger()
 request_seconds = Histogram(
     "lianban_http_request_duration_seconds",
     "Duration of HTTP requests",
-    ["service", "route", "method", "status"],
+    ["route", "method", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-requests_in_flight = Gauge("lianban_http_requests_in_flight", "HTTP requests in work", ["service"])
-problems_total = Counter("lianban_http_problems_total", "Requests answered with a problem", ["service", "problem"])
+requests_in_flight = Gauge("lianban_http_requests_in_flight", "HTTP requests in work")
+problems_total = Counter("lianban_http_problems_total", "Requests answered with a problem", ["problem"])
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -36,7 +36,6 @@ def _reference() -> UUID:
 
 def install(app: Flask, service: str) -> None:
     """Watch every request of the application; called first, so that it sees what the others refuse."""
-    in_flight = requests_in_flight.labels(service)
 
     def begin() -> None:
         g.started = clock.perf_counter()
@@ -48,14 +47,14 @@ def install(app: Flask, service: str) -> None:
         g.span.enter_context(
             span(f"{request.method} {g.route}", parent=request.headers.get("traceparent"), **{"http.route": g.route})
         )
-        in_flight.inc()
+        requests_in_flight.inc()
 
     def answered(response: Response) -> Response:
         seconds = clock.perf_counter() - g.started
         method = request.method if request.method in METHODS else "other"
-        request_seconds.labels(service, g.route, method, str(response.status_code)).observe(seconds)
+        request_seconds.labels(g.route, method, str(response.status_code)).observe(seconds)
         if "problem" in g:
-            problems_total.labels(service, g.problem).inc()
+            problems_total.labels(g.problem).inc()
         if request.endpoint != "static":
             log.info(
                 "request",
@@ -71,7 +70,7 @@ def install(app: Flask, service: str) -> None:
     def end(_: Any = None) -> None:
         if "span" in g:
             g.span.close()
-            in_flight.dec()
+            requests_in_flight.dec()
             structlog.contextvars.unbind_contextvars("request_id")
 
     app.before_request(begin)

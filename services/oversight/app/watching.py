@@ -7,6 +7,7 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day, now
+from lianban.contracts.codes import MatterState, YearStatus
 from lianban.contracts.oversight import ClockBreached, ClockWarned
 from lianban.law.clocks import is_overdue
 from lianban.law.projector import lapse, recompute, warnings_of
@@ -28,6 +29,8 @@ def run_due() -> int:
     for matter_id in due:
         with database().transaction() as tx:
             _look(tx, matter_id)
+    if not due:
+        metrics.watched.set(now().timestamp())
     return len(due)
 
 
@@ -109,15 +112,26 @@ def _recompute(tx: Transaction, matter_id: UUID) -> None:
 
 
 def measure() -> int:
-    """Bring the gauges up to date."""
+    """Bring the gauges up to date; a worker loop."""
+    today = china_day(now())
     with database().transaction() as tx:
-        today = china_day(now())
-        figures = clocks.figures(tx, territory="", today=today, soon=today)
+        standings = {standing.rule: standing for standing in clocks.standings(tx, today)}
+        late = clocks.overdue_by_agency(tx, today)
         states = matters.counts_by_state(tx, territory="")
-    metrics.clocks.labels("running").set(figures["running"])
-    metrics.clocks.labels("overdue").set(figures["overdue"])
-    metrics.clocks.labels("due_today").set(figures["soon"])
-    metrics.clocks.labels("provisional").set(figures["provisional"])
-    for state, count in states.items():
-        metrics.matters.labels(state.value).set(count)
+        working = matters.open_assignments_by_agency(tx)
+        _, calendar = present(tx)
+    for rule in {r.id for r in rulebook().rules} | set(standings):
+        standing = standings.get(rule, clocks.Standing(rule))
+        metrics.clocks.labels(rule, "due_later").set(standing.due_later)
+        metrics.clocks.labels(rule, "due_today").set(standing.due_today)
+        metrics.clocks.labels(rule, "overdue").set(standing.overdue)
+    metrics.clocks_provisional.set(sum(standing.provisional for standing in standings.values()))
+    for state in MatterState:
+        metrics.matters.labels(state.value).set(states.get(state, 0))
+    for gauge, figures in ((metrics.overdue, late), (metrics.assignments, working)):
+        gauge.clear()  # agencies without any disappear
+        for agency, count in figures.items():
+            gauge.labels(agency).set(count)
+    for name, year in (("this_year", today.year), ("next_year", today.year + 1)):
+        metrics.calendar_official.labels(name).set(int(calendar.status(year) is YearStatus.OFFICIAL))
     return 0

@@ -190,6 +190,42 @@ def figures(tx: Transaction, *, territory: str, today: date, soon: date) -> dict
     return {name: int(value) for name, value in (row or {}).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the running clocks of one rule stand."""
+
+    rule: str
+    due_later: int = 0
+    due_today: int = 0
+    overdue: int = 0
+    provisional: int = 0
+
+
+def standings(tx: Transaction, today: date) -> list[Standing]:
+    """Per rule how its running clocks stand; for the gauges."""
+    rows = tx.execute(
+        """
+        select rule, count(*) filter (where legal_due > %(today)s) as due_later,
+            count(*) filter (where legal_due = %(today)s) as due_today,
+            count(*) filter (where legal_due < %(today)s) as overdue,
+            count(*) filter (where provisional) as provisional
+        from clock where outcome is null group by rule
+        """,
+        {"today": today},
+    )
+    return [Standing(**row) for row in rows]
+
+
+def overdue_by_agency(tx: Transaction, today: date) -> dict[str, int]:
+    """Per agency how many of its running clocks are overdue; for the gauges."""
+    rows = tx.execute(
+        "select bound_code, count(*) as clocks from clock"
+        " where outcome is null and legal_due < %s and bound_code is not null group by bound_code",
+        (today,),
+    )
+    return {row["bound_code"]: row["clocks"] for row in rows}
+
+
 def by_agency(tx: Transaction, *, territory: str, today: date) -> list[dict[str, Any]]:
     """Per agency: assignments, what is open, objections, and how its clocks ended or stand; the worst first."""
     return tx.execute(

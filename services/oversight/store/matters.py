@@ -151,6 +151,12 @@ def counts_by_state(tx: Transaction, *, territory: str) -> dict[MatterState, int
     return {MatterState(row["state"]): row["matters"] for row in rows}
 
 
+def open_assignments_by_agency(tx: Transaction) -> dict[str, int]:
+    """Per agency how many assignments it has in work; for the gauges."""
+    rows = tx.execute("select agency_code, count(*) as n from assignment where ended_at is null group by agency_code")
+    return {row["agency_code"]: row["n"] for row in rows}
+
+
 def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
     """An assignment went out, or again with a binding decision."""
     tx.execute(

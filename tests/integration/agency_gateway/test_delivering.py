@@ -36,6 +36,11 @@ from tests.integration.agency_gateway.conftest import (
 Look = psycopg.Connection[DictRow]
 
 
+def gauge(name: str, **labels: str) -> float | None:
+    """What operations see of the department's lane."""
+    return REGISTRY.get_sample_value(f"lianban_gateway_{name}", {"agency": ECOLOGY.code, **labels})
+
+
 def test_a_message_reaches_the_departments_system_in_its_own_words(
     look: Look, intake: Intake, department: Department
 ) -> None:
@@ -153,9 +158,18 @@ def test_a_dead_address_is_retried_and_opens_the_lane(look: Look, intake: Intake
     sent = send(intake)
     lane = run_until(lambda: look.execute("select * from lane where circuit = 'open' and openings >= 2").fetchone())
     assert lane["last_trouble"] == "unreachable"
+    metrics.measure()
+    assert gauge("lane_circuit_open") == 1
+    assert gauge("lane_messages", state="waiting") == 1
+    assert (gauge("lane_oldest_age_seconds") or 0) > 0
     register(a_profile(department.url))
     run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
     assert look.execute("select circuit, failures from lane").fetchone() == {"circuit": "closed", "failures": 0}
+    metrics.measure()
+    assert gauge("lane_circuit_open") == 0
+    assert gauge("lane_messages", state="waiting") == gauge("lane_oldest_age_seconds") == 0
+    assert (gauge("deliveries_total", adapter="rest_push", outcome="failed") or 0) >= 2
+    assert (gauge("delivery_lag_seconds_count") or 0) >= 1
 
 
 def test_messages_on_one_assignment_go_out_in_order(look: Look, intake: Intake, department: Department) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from lianban.chassis import time
 from lianban.chassis.runtime import database
@@ -14,6 +15,7 @@ from lianban.contracts.codes import ClockOutcome, DocumentKind, StaffRole, YearS
 from lianban.contracts.intake import MatterSealed
 from lianban.contracts.oversight import CalendarChanged, ClockBreached, ClockMoved, ClockStopped, ClockWarned
 from lianban.law.calendar import CalendarYear
+from services.oversight import metrics
 from services.oversight.app import verifying, watching, working_calendar
 from services.oversight.store import ledger
 from services.oversight.web import create_app
@@ -59,6 +61,40 @@ def test_a_clock_warns_once_per_rung_and_is_breached_once(oversight: Oversight) 
     oversight.route(matter, day=17)
     stopped = [event for event in oversight.said(ClockStopped) if event.rule == "route"]
     assert [event.outcome for event in stopped] == [ClockOutcome.LATE]
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"lianban_oversight_{name}", labels)
+
+
+def test_the_gauges_tell_clocks_matters_agencies_and_the_calendar(oversight: Oversight) -> None:
+    working_calendar.seed()
+    matter = oversight.register()
+    oversight.register("XF2")
+    oversight.route(matter, day=1)
+    with time.at(oversight.on_day(15)):  # XF2 must be routed today; an objection to XF1 had to come a week ago
+        watching.measure()
+    assert gauge("clocks", rule="route", standing="due_today") == 1
+    assert gauge("clocks", rule="objection", standing="overdue") == 1
+    assert gauge("clocks", rule="handle", standing="overdue") == 0
+    assert gauge("agency_clocks_overdue", agency="city-ecology") == 1
+    assert gauge("assignments_open", agency="city-ecology") == 1
+    assert gauge("matters", state="registered") == 1
+    assert gauge("matters", state="routed") == 1
+    assert gauge("matters", state="closed") == 0
+    assert gauge("calendar_official", year="this_year") == 1
+    assert gauge("calendar_official", year="next_year") == 0
+
+
+def test_the_watch_tells_when_it_had_nothing_left_to_look_at(oversight: Oversight) -> None:
+    working_calendar.seed()
+    oversight.register()
+    metrics.watched.set(0)
+    with time.at(oversight.on_day(16)):
+        assert watching.run_due() == 1
+        assert gauge("clocks_watched_timestamp_seconds") == 0
+        assert watching.run_due() == 0
+        assert gauge("clocks_watched_timestamp_seconds") == oversight.on_day(16).timestamp()
 
 
 def test_a_changed_calendar_moves_running_clocks_and_leaves_ended_ones(oversight: Oversight) -> None:
