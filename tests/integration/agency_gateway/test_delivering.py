@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from psycopg.rows import DictRow
 
 from lianban.chassis.runtime import database
@@ -16,7 +18,9 @@ from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnk
 from lianban.contracts.codes import AgencyRole, ExchangeKind
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.routing import AssignmentWithdrawn
-from services.agency_gateway.app import console, delivering, feeding, journaling
+from services.agency_gateway.app import console, delivering, feeding, journaling, metrics
+from services.agency_gateway.domain.lane import Breaker, Circuit
+from services.agency_gateway.store import deliveries
 from tests.integration.agency_gateway.conftest import (
     CANARY,
     ECOLOGY,
@@ -352,3 +356,41 @@ def test_no_row_holds_the_petitioner_in_clear(look: Look, intake: Intake, depart
         text = str(look.execute(f"select t::text as row from {table['tablename']} t").fetchall())
         assert CANARY not in text
         assert CANARY.encode().hex() not in text
+
+
+@pytest.mark.parametrize("in_flight", [0, 1, 3, 5])
+@pytest.mark.parametrize(
+    ("circuit", "probe_in"),
+    [(Circuit.CLOSED, None), *((circuit, wait) for circuit in (Circuit.OPEN, Circuit.HALF_OPEN) for wait in (-1, 60))],
+)
+def test_the_claim_keeps_to_the_rule_of_the_circuit(
+    look: Look, intake: Intake, circuit: Circuit, in_flight: int, probe_in: int | None
+) -> None:
+    sent = [send(intake, TOWN) for _ in range(10)]
+    at = now()
+    probe_at = at + timedelta(seconds=probe_in) if probe_in is not None else None
+    look.execute("update lane set concurrency = 4, circuit = %s, probe_at = %s", (circuit.value, probe_at))
+    look.execute(
+        "update delivery set state = 'sending', due_at = null, lease_until = now() + '1 hour'"
+        " where assignment_id = any(%s)",
+        ([s.id for s in sent[:in_flight]],),
+    )
+    breaker = Breaker(circuit, probe_at=probe_at)
+    with database().transaction() as tx:
+        taken = deliveries.claim(tx, at=at, worker="w:1", lease=timedelta(seconds=9), lanes=5, most=50)
+    assert len(taken) == breaker.room(at=at, in_flight=in_flight, concurrency=4)
+    after = look.execute("select circuit from lane").fetchone()
+    assert after == {"circuit": (breaker.probing() if taken else breaker).circuit.value}
+
+
+def test_a_slow_departments_rate_is_kept(look: Look, intake: Intake) -> None:
+    register({"agency": TOWN.code, "adapter": "pull", "level": 2, "limits": {"per_minute": 600}})
+    for _ in range(20):
+        send(intake, TOWN)
+    at = now()
+    with database().transaction() as tx:
+        first = deliveries.claim(tx, at=at, worker="w:1", lease=timedelta(seconds=9), lanes=5, most=50)
+        again = deliveries.claim(tx, at=at, worker="w:1", lease=timedelta(seconds=9), lanes=5, most=50)
+    assert (len(first), len(again)) == (4, 0)
+    lane = look.execute("select ready_at from lane").fetchone()
+    assert lane == {"ready_at": at + timedelta(seconds=0.4)}
