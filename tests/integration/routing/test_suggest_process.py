@@ -24,16 +24,17 @@ from tests.keys import forget_settings
 ROOT = Path(__file__).parents[3]
 
 
-def a_free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(two.getsockname()[1])
 
 
 def wait_for(url: str, status: int) -> requests.Response:
     session = requests.Session()
     session.trust_env = False
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             answer = session.get(url, timeout=5)
@@ -52,20 +53,31 @@ def no_catalogue(city: City) -> None:
 
 
 @pytest.fixture
-def process(city: City, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """The addresses of a running process: classification, operations."""
-    http, ops = a_free_port(), a_free_port()
-    environment = {**os.environ, "LIANBAN_HTTP_PORT": str(http), "LIANBAN_OPS_PORT": str(ops)}
-    started = subprocess.Popen([sys.executable, "-m", "services.routing.suggest"], cwd=ROOT, env=environment)
-    monkeypatch.setenv("LIANBAN_SUGGEST_URL", f"http://127.0.0.1:{http}")
+def ports() -> tuple[int, int]:
+    return free_ports()
+
+
+@pytest.fixture
+def started(city: City, ports: tuple[int, int]) -> Iterator[subprocess.Popen[bytes]]:
+    """A running process of the text model."""
+    environment = {**os.environ, "LIANBAN_HTTP_PORT": str(ports[0]), "LIANBAN_OPS_PORT": str(ports[1])}
+    running = subprocess.Popen([sys.executable, "-m", "services.routing.suggest"], cwd=ROOT, env=environment)
+    yield running
+    running.terminate()
+    running.wait(timeout=30)
+
+
+@pytest.fixture
+def process(
+    started: subprocess.Popen[bytes], ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, str]:
+    """The addresses of the running process: classification, operations."""
+    monkeypatch.setenv("LIANBAN_SUGGEST_URL", f"http://127.0.0.1:{ports[0]}")
     forget_settings()
-    try:
-        yield f"http://127.0.0.1:{http}", f"http://127.0.0.1:{ops}"
-    finally:
-        started.terminate()
-        assert started.wait(timeout=20) == 0
+    return f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
 
 
+@pytest.mark.slow
 def test_it_learns_the_catalogue_classifies_and_notices_changes(city: City, process: tuple[str, str]) -> None:
     _http, ops = process
     wait_for(f"{ops}/healthz", 200)
@@ -87,6 +99,7 @@ def test_it_learns_the_catalogue_classifies_and_notices_changes(city: City, proc
         time.sleep(0.5)
 
 
+@pytest.mark.slow
 def test_bad_requests_are_told(process: tuple[str, str]) -> None:
     http, ops = process
     wait_for(f"{ops}/readyz", 200)
@@ -96,6 +109,7 @@ def test_bad_requests_are_told(process: tuple[str, str]) -> None:
     assert requests.post(f"{http}/v1/classify", json={"items": []}, timeout=5).json() == {"items": []}
 
 
+@pytest.mark.slow
 def test_without_a_catalogue_it_waits_and_says_so(no_catalogue: None, process: tuple[str, str]) -> None:
     _http, ops = process
     wait_for(f"{ops}/healthz", 200)
@@ -107,8 +121,15 @@ def test_without_a_catalogue_it_waits_and_says_so(no_catalogue: None, process: t
         textmodel.classify([(uuid4(), "河水", "发黑")])
 
 
+@pytest.mark.slow
+def test_asked_to_stop_it_ends_in_order(process: tuple[str, str], started: subprocess.Popen[bytes]) -> None:
+    wait_for(f"{process[1]}/readyz", 200)
+    started.terminate()
+    assert started.wait(timeout=20) == 0
+
+
 def test_a_process_that_is_away_is_asked_again_later(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIANBAN_SUGGEST_URL", f"http://127.0.0.1:{a_free_port()}")
+    monkeypatch.setenv("LIANBAN_SUGGEST_URL", f"http://127.0.0.1:{free_ports()[0]}")
     forget_settings()
     with pytest.raises(Retry):
         textmodel.classify([(uuid4(), "a", "b")])
