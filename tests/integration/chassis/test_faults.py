@@ -1,0 +1,147 @@
+"""Whatever is killed or out of reach: what was said arrives once and in order, and all is ready again by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from kombu import Connection
+
+from deploy.local.stack import Stack
+from lianban.chassis import inspect, topology
+from tests.integration.chassis.running import Pair
+from tests.waiting import until
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def pair(bus: Stack) -> Iterator[Pair]:
+    made = Pair(bus)
+    yield made
+    made.end()
+
+
+def pid_of(stack: Stack, program: str) -> int:
+    return int(stack.supervisor.states()[program]["pid"])
+
+
+def test_consumer_killed(pair: Pair) -> None:
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        pair.routing.kill()
+        pair.routing = pair.begin("routing")
+        pair.routing.wait_until_ready()
+        flow.wait_for_more()
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_producer_killed(pair: Pair) -> None:
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        pair.intake.kill()
+        flow.wait_for_more()
+        pair.intake = pair.begin("intake")
+        pair.intake.wait_until_ready()
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_rolling_restart_under_load(pair: Pair) -> None:
+    """A second replica takes over queues and outbox; the first ends what it has in hand and exits with 0."""
+    with pair.flow() as flow:
+        second = pair.begin("routing")
+        second.wait_until_ready()
+        flow.wait_for_more()
+        assert pair.routing.stop() == 0
+        pair.routing = second
+        flow.wait_for_more()
+        assert flow.failed == 0
+    pair.assert_all_arrived_once_and_in_order()
+    assert '"level": "error"' not in second.log.read_text()
+
+
+def test_everything_published_twice(pair: Pair) -> None:
+    with pair.flow() as flow:
+        flow.wait_for_more()
+    pair.assert_all_arrived_once_and_in_order()
+    repeated = pair.routing.metric("lianban_inbox_repeated_total")
+    with pair.look("intake") as intake:
+        again = intake.execute("update outbox set published_at = null").rowcount
+    until(
+        lambda: pair.routing.metric("lianban_inbox_repeated_total") >= repeated + again,
+        "everything came again",
+        seconds=30,
+        every=0.1,
+    )
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_database_killed(pair: Pair) -> None:
+    """PostgreSQL's immediate shutdown is a crash: every session is cut, the next start recovers from the log."""
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        os.kill(pid_of(pair.stack, "postgres"), signal.SIGQUIT)
+        flow.wait_for_more()
+    pair.wait_until_ready()
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_database_out_of_reach(pair: Pair) -> None:
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        pair.stack.supervisor.end("postgres")
+        for process in (pair.intake, pair.routing):
+            assert process.wait_until_not_ready("database") == "the database is out of reach; waiting for it"
+            assert process.get("/healthz")[0] == 200
+        pair.stack.supervisor.begin("postgres")
+        pair.wait_until_ready()
+        flow.wait_for_more()
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_connection_limit_reached(pair: Pair) -> None:
+    with pair.flow() as flow, psycopg.connect(pair.stack.admin_url(), autocommit=True) as admin:
+        flow.wait_for_more()
+        admin.execute("alter role routing connection limit 0")
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'routing'")
+        pair.routing.wait_until_not_ready("database")
+        admin.execute("alter role routing connection limit -1")
+        pair.routing.wait_until_ready()
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_broker_killed(pair: Pair) -> None:
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        os.kill(pid_of(pair.stack, "rabbitmq"), signal.SIGKILL)
+        assert pair.routing.wait_until_not_ready("queue 0") == "the broker is out of reach; connecting again"
+        pair.intake.wait_until_not_ready("relay")
+        flow.wait_for_more()  # requests do not need the broker
+        pair.wait_until_ready()
+        assert flow.failed == 0
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_garbage_on_the_bus(pair: Pair) -> None:
+    """What is no event goes to the poison queue, where an operator can read it; events around it are not held up."""
+    url = pair.stack.amqp_url()
+    garbage = [b"\xff\xfe\x00", b"{}", "信".encode("gbk")]
+    with pair.flow() as flow, Connection(url) as connection:
+        flow.wait_for_more()
+        channel = connection.channel()
+        topology.poison_queue("routing")(channel).purge()
+        producer = connection.Producer(channel)
+        for body in garbage:
+            producer.publish(
+                body, exchange=topology.EVENTS, routing_key="intake.x.v1.p00", content_encoding="binary",
+                content_type="application/octet-stream",
+            )  # fmt: skip
+        flow.wait_for_more()
+    until(lambda: len(inspect.poison(url, "routing")) == len(garbage), "the garbage is in the poison queue", every=0.1)
+    found = inspect.poison(url, "routing")  # looking takes nothing away
+    assert sorted(body for body, _ in found) == sorted(garbage)
+    assert {headers["x-first-death-queue"] for _, headers in found} == {"routing.in.0"}
+    pair.assert_all_arrived_once_and_in_order()
