@@ -18,10 +18,15 @@ POLICY = "policy"
 """The actor in the history where no person decided."""
 
 
+def known(tx: Transaction, case_id: UUID) -> Case | None:
+    """The case, alone until commit; ``None`` for a matter that never came to routing, as a sealed accusation."""
+    tx.lock(case_id)
+    return store.load(tx, case_id)
+
+
 def locked(tx: Transaction, case_id: UUID) -> Case:
     """The case, alone until commit; raises :class:`Poison` when routing never got the matter."""
-    tx.lock(case_id)
-    case = store.load(tx, case_id)
+    case = known(tx, case_id)
     if case is None:
         raise Poison(f"routing has no case {case_id}")
     return case

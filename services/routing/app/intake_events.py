@@ -10,7 +10,7 @@ from lianban.contracts.codes import ClosingReason, DecidedBy, MatterState
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.law.superiors import blocked_agencies
 from services.routing.app import metrics
-from services.routing.app.cases import POLICY, keep, locked, remember
+from services.routing.app.cases import POLICY, keep, known, remember
 from services.routing.app.deciders import standings
 from services.routing.app.policy import policy
 from services.routing.app.reopening import reopen_round
@@ -52,7 +52,9 @@ def on_matter_registered(tx: Transaction, event: Received[MatterRegistered]) -> 
 
 def on_matter_supplemented(tx: Transaction, event: Received[MatterSupplemented]) -> None:
     """New facts: fetch the text again, and suggest anew while nothing is decided."""
-    case = locked(tx, event.subject)
+    case = known(tx, event.subject)
+    if case is None:
+        return
     texts.want_suggestion(tx, case.id, at=event.time)
     remember(tx, case.id, [(event.time, "matter-supplemented", PETITIONER, {"attachments": event.data.attachments})])
     tx.wake("suggest")
@@ -60,7 +62,9 @@ def on_matter_supplemented(tx: Transaction, event: Received[MatterSupplemented])
 
 def on_matter_withdrawn(tx: Transaction, event: Received[MatterWithdrawn]) -> None:
     """Take every part back and end the case; one that is decided already stays as it is."""
-    case = locked(tx, event.subject)
+    case = known(tx, event.subject)
+    if case is None:
+        return
     try:
         case.withdraw(at=event.time)
     except NotApplicable as refused:
@@ -71,7 +75,9 @@ def on_matter_withdrawn(tx: Transaction, event: Received[MatterWithdrawn]) -> No
 
 def on_matter_rated(tx: Transaction, event: Received[MatterRated]) -> None:
     """Keep the votes; "not solved" asks for re-handling, votes for every target close the case."""
-    case = locked(tx, event.subject)
+    case = known(tx, event.subject)
+    if case is None:
+        return
     data = event.data
     store.put_votes(tx, case.id, data.round, data.votes, at=data.rated_at)
     if data.round != case.round:

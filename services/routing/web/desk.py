@@ -44,6 +44,7 @@ desk = Pages("desk", __name__)
 
 ROWS = 6
 """Parts that the form offers at once."""
+_CODE = re.compile(r"[a-z0-9-]{3,40}\Z")
 _CODE_IN_BRACKETS = re.compile(r"[（(]([a-z0-9-]{3,40})[）)]\s*\Z")
 
 
@@ -303,6 +304,8 @@ def _code_of(typed: str, seen: View, field: str) -> str:
     for agency in seen.agencies:
         if code in {agency.code, agency.name}:
             return agency.code
+    if _CODE.match(code):
+        return code  # an agency that is inactive or must not get the matter: the use case says which
     raise rejected("unknown-agency", field=field, code=typed[:60])
 
 

@@ -207,6 +207,7 @@ class TestCasePage:
         ("values", "shown"),
         [
             ({"agency.0": "没有这个局", "role.0": "lead"}, "没有代码为"),
+            ({"agency.0": "city-old", "role.0": "lead"}, "该单位已停用"),
             ({"agency.0": "city-ecology", "role.0": "co_handler"}, "必须有一个主办单位"),
             ({"agency.0": "city-ecology", "role.0": "lead", "claims.0": "9"}, "诉求编号不属于本事项"),
             ({}, "请至少选择一个单位"),

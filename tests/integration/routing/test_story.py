@@ -400,6 +400,13 @@ def test_withdrawal_takes_the_parts_back(city: City) -> None:
     assert city.last(matter, said.CaseClosed).reason is ClosingReason.WITHDRAWN
 
 
+def test_what_happens_to_a_sealed_matter_is_not_routings_business(city: City) -> None:
+    sealed = uuid4()
+    city.hear(MatterSupplemented(supplement_id=uuid4(), attachments=0, supplemented_at=NOW), sealed)
+    city.hear(MatterWithdrawn(withdrawn_at=NOW), sealed)
+    assert city.said(sealed) == []
+
+
 def test_a_supplement_fetches_the_text_again(city: City) -> None:
     matter = city.register()
     suggestion.run_due()
