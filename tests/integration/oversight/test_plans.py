@@ -1,0 +1,86 @@
+"""The lists of the board on a filled database: each page is read through an index, never by sorting everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import DictRow
+
+from lianban.chassis.database import Transaction
+from lianban.chassis.runtime import database
+from services.oversight.store import clocks, matters
+from tests.integration.oversight.conftest import Oversight
+
+MATTERS = 20_000
+
+
+@pytest.fixture
+def filled(oversight: Oversight) -> psycopg.Connection[DictRow]:
+    """Matters in all states over four counties, each with three clocks of which one runs."""
+    look = oversight.look
+    look.execute(
+        """
+        insert into matter (id, number, region_code, region_name, state, received_at, changed_at, lead_code, lead_name,
+            reachable)
+        select gen_random_uuid(), 'XF' || n, '9901' || lpad((n %% 4 + 1)::text, 2, '0') || '000000', '区',
+            (array['registered', 'routed', 'accepted', 'handling', 'served', 'closed'])[n %% 6 + 1],
+            now() - n * interval '1 minute', now() - n * interval '1 minute', 'agency-' || n %% 40, '单位', true
+        from generate_series(1, %s) as n
+        """,
+        (MATTERS,),
+    )
+    look.execute(
+        """
+        insert into clock (id, matter_id, rule, bound_code, bound_name, round, started_on, raw_due, legal_due,
+            provisional, outcome, stopped_at, calendar_edition, next_look)
+        select gen_random_uuid(), matter.id, rule, lead_code, lead_name, 1, current_date - 90,
+            current_date - 30 + (random() * 60)::int, current_date - 30 + (random() * 60)::int, false,
+            case when rule <> 'handle' then 'met' end, case when rule <> 'handle' then now() end, 1,
+            case when rule = 'handle' then current_date + (random() * 30)::int end
+        from matter, unnest(array['route', 'notice', 'handle']) as rule
+        """
+    )
+    look.execute("analyze")
+    return look
+
+
+def plan_of(look: psycopg.Connection[DictRow], ask: Any) -> str:
+    """The plan of the statement that a store function runs."""
+    asked: list[tuple[str, Any]] = []
+
+    class Noting(Transaction):
+        def execute(self, sql: str, params: Any = ()) -> Any:
+            asked.append((sql, params))
+            return super().execute(sql, params)
+
+    with database().transaction() as tx:
+        ask(Noting(tx.connection, "oversight"))
+    sql, params = asked[-1]
+    rows = look.execute(f"explain (format json) {sql}".encode(), params).fetchall()
+    return json.dumps(rows[0]["QUERY PLAN"])
+
+
+def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Connection[DictRow]) -> None:
+    long_ago, last = date(2020, 1, 1), (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=0))
+    everything, county = clocks.Filter(territory=""), clocks.Filter(territory="990101")
+    one_agency = clocks.Filter(territory="", agency="agency-7")
+    overdue = clocks.Filter(territory="", due_before=long_ago)
+    table: list[tuple[str, Callable[[Transaction], Any]]] = [
+        ("clock_running", lambda tx: clocks.running(tx, everything, after=None, limit=51)),
+        ("clock_running", lambda tx: clocks.running(tx, county, after=None, limit=51)),
+        ("clock_running_of_agency", lambda tx: clocks.running(tx, one_agency, after=None, limit=51)),
+        ("clock_running", lambda tx: clocks.running(tx, overdue, after=None, limit=51)),
+        ("matter_by_", lambda tx: matters.page(tx, territory="", state=None, agency=None, after=last, limit=51)),
+        ("matter_by_", lambda tx: matters.page(tx, territory="", state="handling", agency=None, after=last, limit=51)),
+        ("clock_look", lambda tx: clocks.matters_to_look_at(tx, long_ago, 100)),
+    ]
+    for index, ask in table:
+        plan = plan_of(filled, ask)
+        assert index in plan
+        assert "Seq Scan" not in plan
