@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 LIANBAN := $(PYTHON) -m cli
 
-.PHONY: help run up down status reset test check format browser lock setup setup-test
+.PHONY: help run up down status reset test check format browser docs lock setup setup-test
 
 help: ## 列出全部命令 List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: setup-test ## 整理格式 Format the code and fix what can be fixed
 
 browser: setup-test ## 浏览器测试 Browser tests only
 	@$(PYTHON) -m pytest -m browser $(ARGS)
+
+docs: setup ## 由代码生成参考手册 Write docs/reference from the code
+	@$(LIANBAN) reference
 
 lock: setup ## 重新锁定依赖（带哈希）Resolve requirements/*.in and package.json again, with hashes
 	@[ -x build/lock/bin/uv ] || { $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv; }

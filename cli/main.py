@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "migrate": "cli.setup:migrate",
     "topology": "cli.setup:topology",
     "describe": "cli.describe:describe",
+    "reference": "cli.reference:reference",
     "serve": "cli.serve:serve",
 }
 """Every command, in the order of the help, with the function that it is."""
