@@ -18,6 +18,7 @@ from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import EVENTS
 from tests.integration.chassis.envelopes import MOMENT, an_event
+from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 Looking = psycopg.Connection[DictRow]
