@@ -39,6 +39,24 @@ def seed(pace: float | None) -> None:
 
 
 @demo.command()
+def histories() -> None:
+    """演示历史 Play the city's past: some 200 matters in all stages, some overdue. Once, in a city without matters.
+
+    The services are stopped meanwhile: their use cases run in this command, with the clock set back.
+    """
+    from cli import past
+    from lianban.chassis import runtime
+
+    here = _running()
+    try:
+        with bars() as progress, past.alone(here):
+            told = past.make(here, progress)
+    finally:
+        runtime.close()
+    click.echo(told)
+
+
+@demo.command()
 def accounts() -> None:
     """演示账号 The demo sign-ins and their password."""
     _say_accounts()

@@ -96,6 +96,9 @@ def up(no_demo: bool) -> None:
 def _start(here: Stack, owner: dict[str, Any]) -> None:
     began = time.monotonic()
     click.secho("联办 Lianban", bold=True)
+    if here.demo and not here.layout.past.exists():
+        here.start(services=False, owner=owner)
+        _after_start(here, "demo", "histories")
     here.start(owner=owner)
     _after_start(here, "describe", quiet=True)
     if here.demo and importlib.util.find_spec("cli.demo"):

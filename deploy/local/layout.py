@@ -147,6 +147,11 @@ class Layout:
         return self.demo / "puller.json"
 
     @property
+    def past(self) -> Path:
+        """The mark that the demo city has its past; what it says is for people."""
+        return self.demo / "past.txt"
+
+    @property
     def postgres(self) -> Path:
         """PostgreSQL's folder."""
         return self.home / "postgres"

@@ -28,10 +28,11 @@ READ_SECONDS = 10.0
 
 
 @cache
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neighbours are never behind a proxy
-    return session
+def session() -> requests.Session:
+    """The connections to neighbours; an adapter mounted here answers for neighbours in the same process."""
+    made = requests.Session()
+    made.trust_env = False  # neighbours are never behind a proxy
+    return made
 
 
 def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any:
@@ -42,7 +43,7 @@ def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any
     """
     url = settings().url_of(service).rstrip("/") + path
     try:
-        answer = _session().post(
+        answer = session().post(
             url,
             json={**body, "purpose": purpose},
             headers={"Authorization": f"Bearer {auth.issue_service(service, at=now())}"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from amqp import Message
@@ -28,6 +28,13 @@ _LOCK = 0x6C626F75  # "lbou": one relay per service's database
 
 class NotConfirmed(Exception):
     """The broker did not confirm in time; the channel cannot be trusted any more."""
+
+
+class Publishing(Protocol):
+    """Whatever takes rows of an outbox."""
+
+    def publish(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+        """Take rows; returns the positions of those that are taken safely."""
 
 
 class Publisher:
@@ -103,7 +110,7 @@ def become_relay(session: Transaction) -> bool:
     return bool(row and row["taken"])
 
 
-def publish_once(session: Transaction, publisher: Publisher) -> int:
+def publish_once(session: Transaction, publisher: Publishing) -> int:
     """Publish one batch with no transaction open; returns how many events the broker took."""
     rows = session.execute(
         "select position, event_id, type, routing_key, body from outbox where published_at is null"

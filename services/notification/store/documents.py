@@ -52,8 +52,9 @@ def draft(tx: Transaction, document: Document) -> bool:
     """Put a document on the list of those to be composed; false where it is there already."""
     cursor = tx.execute(
         """
-        insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s)
+        insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at,
+            next_try_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s)
         on conflict on constraint document_once_per_round do nothing
         """,
         (
@@ -65,6 +66,7 @@ def draft(tx: Transaction, document: Document) -> bool:
             document.issuer.name,
             Jsonb([{"code": n.code, "name": n.name} for n in document.names]),
             Jsonb(document.facts),
+            document.happened_at,
             document.happened_at,
         ),
     )

@@ -44,8 +44,9 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
     """Put notices on the list; one that is there already stays as it is."""
     tx.executemany(
         """
-        insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+        insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at,
+            next_try_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
         """,
         [
             (
@@ -57,6 +58,7 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
                 Jsonb(n.facts),
                 n.state,
                 n.message_id,
+                n.happened_at,
                 n.happened_at,
             )
             for n in notices
