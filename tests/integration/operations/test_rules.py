@@ -1,0 +1,60 @@
+"""The alert rules as Prometheus itself understands them: every alert fires when it should and keeps still otherwise."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "prometheus"
+PROMTOOL = shutil.which("promtool")
+TESTS = sorted((FOLDER / "tests").glob("*.yml"))
+
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None,
+    reason="promtool is not installed; `make setup-test` installs it with the distribution's package `prometheus`",
+)
+
+
+def promtool(*arguments: str) -> None:
+    assert PROMTOOL is not None
+    outcome = subprocess.run([PROMTOOL, *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@needs_promtool
+def test_prometheus_accepts_the_configuration_and_its_rules() -> None:
+    promtool("check", "config", "prometheus.yml")
+
+
+@needs_promtool
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_alerts_fire_when_they_should_and_keep_still_otherwise(path: Path) -> None:
+    promtool("test", "rules", str(path))
+
+
+def test_every_alert_is_seen_firing_and_every_file_of_rules_is_seen_keeping_still() -> None:
+    """A severity of an alert counts as an alert of its own."""
+    seen, untested = set(), []
+    for path in TESTS:
+        cases = [case for test in yaml.safe_load(path.read_text("utf-8"))["tests"] for case in test["promql_expr_test"]]
+        fired = [sample["labels"] for case in cases for sample in case["exp_samples"] if "ALERTS" in sample["labels"]]
+        seen |= {(_label(labels, "alertname"), _label(labels, "severity")) for labels in fired}
+        if all(case["exp_samples"] for case in cases):
+            untested.append(path.name)
+    alerts = {
+        (rule["alert"], rule["labels"]["severity"])
+        for path in (FOLDER / "rules").glob("*.yml")
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert alerts == seen
+    assert untested == []
+
+
+def _label(labels: str, name: str) -> str:
+    return labels.split(f'{name}="')[1].split('"', maxsplit=1)[0]
