@@ -26,6 +26,7 @@ class ProblemError(Schema):
 
     pointer = fields.String(metadata={"description": "RFC 6901 pointer into the body"})
     parameter = fields.String(metadata={"description": "Name of the parameter"})
+    place = fields.String(data_key="in", metadata={"description": "Where the parameter stands: query, path, header"})
     message = fields.String(required=True)
 
 

@@ -242,8 +242,8 @@ def _refuse(problems: Sequence[Problem]) -> NoReturn:
     messages: dict[str, Any] = {}
     for problem in problems:
         place = messages
-        *path, last = problem.pointer.strip("/").split("/")
-        for key in path:
+        for key in problem.pointer.strip("/").split("/"):
             place = place.setdefault(key, {})
-        place.setdefault(last, []).append(problem.zh if chinese else problem.en)
+        # A list may be wrong as a whole and in one of its members: "_schema" is marshmallow's word for the whole.
+        place.setdefault("_schema", []).append(problem.zh if chinese else problem.en)
     raise abort(422, messages={"json": messages})

@@ -190,6 +190,7 @@ def list_agencies(query: dict[str, Any]) -> dict[str, Any]:
 
 @keys.get("/jwks.json")
 @public
+@keys.response(200, schemas.PublicKeys)
 def jwks() -> Response:
     """各服务的公钥 / the public keys of all services, for verifying tokens offline."""
     document = json.loads(Path(settings().need("jwks")).read_text(encoding="utf-8"))

@@ -31,6 +31,12 @@ class RegionName(Schema):
     name = fields.String(required=True)
 
 
+class PublicKeys(Schema):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys = fields.List(fields.Dict(), required=True)
+
+
 class TriageQuery(PageQuery):
     """Which cases to list."""
 

@@ -184,6 +184,10 @@ def _accuse(matter_id: UUID) -> None:
         ({"kind": "object", "text": "不归我管"}, "/reason"),
         ({"kind": "object", "reason": "outside_powers"}, "/text"),
         ({"kind": "reply", "text": "好了"}, "/results"),
+        (
+            {"kind": "reply", "text": "好了", "results": [{"claim_id": str(UUID(int=7)), "result": "supported"}]},
+            "/results",
+        ),
         ({"kind": "progress"}, "/text"),
     ],
 )
