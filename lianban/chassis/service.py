@@ -21,6 +21,7 @@ from nameko.extensions import DependencyProvider
 from nameko.runners import ServiceRunner
 from nameko.web.server import WebServer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.wsgi import ClosingIterator
 
 import lianban
 from lianban.chassis import logs, metrics, relay, traces
@@ -52,9 +53,14 @@ class _Server(WebServer):
         def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             self.in_work += 1
             try:
-                return application(environ, start_response)
-            finally:
-                self.in_work -= 1
+                body = application(environ, start_response)
+            except BaseException:
+                done()
+                raise
+            return ClosingIterator(body, [done])  # in work until the last byte is written
+
+        def done() -> None:
+            self.in_work -= 1
 
         return counted
 

@@ -14,11 +14,11 @@ from deploy.local.stack import Stack
 from lianban.chassis import runtime
 from lianban.chassis.migrations import CHASSIS
 from tests.conftest import _finish, _new_stack
-from tests.databases import postgres, url_of
-from tests.keys import become, forget_settings, keys, token
+from tests.databases import url_of
+from tests.keys import forget_settings
 from tests.plain_logs import plain_logs
 
-__all__ = ["become", "keys", "plain_logs", "postgres", "token"]
+__all__ = ["plain_logs"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 
 import psycopg
@@ -61,6 +62,17 @@ def test_rolling_restart_under_load(pair: Pair) -> None:
         assert flow.failed == 0
     pair.assert_all_arrived_once_and_in_order()
     assert '"level": "error"' not in second.log.read_text()
+
+
+def test_answer_being_written_when_asked_to_stop(pair: Pair) -> None:
+    port = pair.stack.layout.ports.http("intake")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/long", timeout=30) as answer:
+        first = answer.read(1)
+        pair.intake.process.send_signal(signal.SIGTERM)
+        rest = answer.read()
+    assert (first + rest).decode().split() == [str(number) for number in range(15)]
+    assert pair.intake.process.wait(40) == 0
+    pair.intake = pair.begin("intake").wait_until_ready()
 
 
 def test_everything_published_twice(pair: Pair) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import lianban.chassis.patch  # noqa: F401
 
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any
+
+from flask import Flask, Response
 
 from lianban.chassis.consume import Batch
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
-from lianban.chassis.service import Ops, Relay, consume, run
+from lianban.chassis.service import Http, Ops, Relay, consume, run
 from lianban.chassis.topology import HEARS
 from lianban.contracts.codes import DecidedBy
 from lianban.contracts.intake import MatterSupplemented
@@ -35,8 +39,24 @@ def hear_answer(tx: Transaction, event: Received[CaseReopened]) -> None:
     note(tx, event, event.data.round)
 
 
+def create_app() -> Flask:
+    app = Flask("tiny")
+
+    def slowly() -> Iterator[str]:
+        for number in range(15):
+            yield f"{number} "
+            time.sleep(0.1)
+
+    @app.get("/long")
+    def long_answer() -> Response:
+        return Response(slowly())
+
+    return app
+
+
 class Intake:
     name = "intake"
+    http = Http(create_app)
     relay = Relay()
     ops = Ops()
 
