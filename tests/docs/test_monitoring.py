@@ -1,0 +1,179 @@
+"""Rules, dashboards and runbooks speak of metrics, labels, alerts and commands that exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.layout import Ports
+from deploy.local.processes import processes
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+BASE = 18000
+
+NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{([^}]*)\}")
+MATCHER = re.compile(r"([a-zA-Z_]+)\s*(?:=~|!~|!=|=)\s*\"")
+GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
+SCRAPED = {"job", "instance", "service", "process"}
+"""Labels that come from the scrape configuration."""
+PYTHON = {
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_start_time_seconds",
+}
+"""What every Python process exposes by itself."""
+
+
+def configuration() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))
+    return loaded
+
+
+def rules() -> list[dict[str, Any]]:
+    return [
+        rule
+        for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def of_the_broker() -> set[str]:
+    """The metrics of RabbitMQ that are kept."""
+    (job,) = (job for job in configuration()["scrape_configs"] if job["job_name"] == "rabbitmq")
+    kept = next(rule["regex"] for rule in job["metric_relabel_configs"] if rule["action"] == "keep")
+    prefix, names = re.fullmatch(r"(rabbitmq_)\((.*)\)", kept).groups()  # type: ignore[union-attr]
+    return {prefix + name for name in names.split("|")}
+
+
+def known_series() -> dict[str, set[str] | None]:
+    """Every series that can be asked for with its labels; None where any label may be."""
+    series: dict[str, set[str] | None] = dict.fromkeys(of_the_broker() | PYTHON | {"up", "ALERTS"})
+    series |= {rule["record"]: None for rule in rules() if "record" in rule}
+    for line in (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8").splitlines():
+        if line.startswith("| `lianban_"):
+            name, kind, labels = (cell.strip().strip("`") for cell in line.split("|")[1:4])
+            own = set(re.findall(r"[a-z_]+", labels)) | SCRAPED
+            if kind == "histogram":
+                series |= {f"{name}_bucket": own | {"le"}, f"{name}_sum": own, f"{name}_count": own}
+            else:
+                series[name] = own
+    return series
+
+
+def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
+    """Each series that an expression names, with the labels that it is chosen by."""
+    chosen: dict[str, set[str]] = {}
+    for name, matchers in SELECTOR.findall(expression):
+        chosen.setdefault(name, set()).update(MATCHER.findall(matchers))
+    bare = re.sub(r"\"[^\"]*\"", "", expression)
+    for name in NAME.findall(bare):
+        if name.startswith(("lianban", "rabbitmq_", "process_")) or ":" in name or name in ("up", "ALERTS"):
+            chosen.setdefault(name, set())
+    return iter(chosen.items())
+
+
+def unknown(expression: str) -> list[str]:
+    series = known_series()
+    found = []
+    for name, labels in asked(expression):
+        known = series.get(name, set())
+        if name not in series:
+            found.append(name)
+        elif known is not None and labels - known:
+            found.append(f"{name} has no label {', '.join(sorted(labels - known))}")
+    return found
+
+
+def test_the_check_finds_what_does_not_exist() -> None:
+    assert unknown('sum by (service) (rate(lianban_inbox_lag_seconds_bucket{le="2.5"}[5m]))') == []
+    assert unknown("rate(lianban_inbox_lag_seconds[5m])") == ["lianban_inbox_lag_seconds"]
+    assert unknown('lianban_ready{piece="x"}') == ["lianban_ready has no label piece"]
+    assert unknown("service:nothing:max > 1") == ["service:nothing:max"]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_rules_ask_for_metrics_that_exist(rule: dict[str, Any]) -> None:
+    assert unknown(rule["expr"]) == []
+
+
+def test_the_scrape_configuration_names_every_process_with_its_port() -> None:
+    ports = Ports(8080, BASE)
+    wanted = {(p.environment, p.name, f"127.0.0.1:{p.ops(ports)}") for p in processes(demo=False) if p.ops}
+    jobs = {job["job_name"]: job["static_configs"] for job in configuration()["scrape_configs"]}
+    assert {
+        (config["labels"]["service"], config["labels"]["process"], target)
+        for config in jobs["lianban"]
+        for target in config["targets"]
+    } == wanted
+    assert jobs["rabbitmq"] == [{"targets": [f"127.0.0.1:{ports.broker_metrics}"]}]
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}")
+def test_every_alert_says_what_is_wrong_in_both_languages_and_where_to_read_on(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in ("critical", "warning")
+    notes = alert["annotations"]
+    assert set(notes) == {"summary", "description", "runbook"}
+    chinese, english = notes["description"].split("\n")
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+    assert not re.search(r"[\u4e00-\u9fff]", english)
+    assert re.search(r"[\u4e00-\u9fff].* [A-Z]", notes["summary"])
+    assert notes["runbook"] == f"docs/runbooks/{alert['alert']}.md"
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == {alert["alert"] for alert in alerts()}
+
+
+@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("Lianban*.md")), ids=lambda path: path.stem)
+def test_every_runbook_says_what_you_see_what_to_do_and_how_to_be_sure(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    assert lines[0].startswith(f"# {path.stem} ")
+    assert [line for line in lines if line.startswith("## ")] == [
+        "## What you see",
+        "## What to do",
+        "## How to be sure",
+    ]
+    index = (RUNBOOKS / "README.md").read_text("utf-8")
+    assert f"({path.name})" in index
+
+
+def test_runbooks_call_commands_that_exist() -> None:
+    """`lianban …` in a block or in the text is a command of the reference."""
+    known = set(re.findall(r"^#+ `lianban ([a-z -]+)`", (ROOT / "docs/reference/commands.md").read_text("utf-8"), re.M))
+    used = {
+        (path.name, call.strip())
+        for path in (*RUNBOOKS.glob("*.md"), ROOT / "docs" / "how-to" / "monitor.md")
+        for call in re.findall(r"^lianban ((?:[a-z]+ ?)+)|`lianban ((?:[a-z]+ ?)+)", path.read_text("utf-8"), re.M)
+        for call in call
+        if call
+    }
+    assert len(used) > 20
+    missing = {(name, call) for name, call in used if not any(call == k or call.startswith(k + " ") for k in known)}
+    assert missing == set()
+
+
+def test_runbooks_speak_of_metrics_that_exist() -> None:
+    series = set(known_series()) | {
+        line.split("`")[1] for line in (ROOT / "docs/reference/metrics.md").read_text("utf-8").splitlines()
+        if line.startswith("| `lianban_")
+    }  # fmt: skip
+    named = {
+        (path.name, name)
+        for path in (*RUNBOOKS.glob("*.md"), ROOT / "docs" / "how-to" / "monitor.md")
+        for name in re.findall(r"\b(?:lianban|rabbitmq)_[a-z_]+", path.read_text("utf-8"))
+    }
+    assert {(path, name) for path, name in named if name not in series} == set()
