@@ -14,6 +14,10 @@ from deploy.local import leftovers
 from deploy.local.checks import free_ports
 from deploy.local.layout import Layout, Ports
 from deploy.local.stack import Stack
+from tests.databases import fresh_database, postgres, template
+from tests.keys import become, keys, token
+
+__all__ = ["become", "fresh_database", "keys", "postgres", "template", "token"]
 
 BUILD = Path(__file__).parents[1] / "build"
 STACKS = BUILD / "test-stacks"

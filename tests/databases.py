@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import psycopg
@@ -17,7 +18,12 @@ from lianban.chassis import runtime
 from lianban.chassis.migrations import migrate
 from tests.keys import forget_settings
 
-FreshDatabase = Callable[[str], psycopg.Connection[DictRow]]
+
+class FreshDatabase(Protocol):
+    """Makes this process a service with a database of its own."""
+
+    def __call__(self, service: str, *, of: str | None = None) -> psycopg.Connection[DictRow]:
+        """A copy of the template ``of``, by default of the service's empty one; the connection is for looking in."""
 
 
 def url_of(postgres: str, name: str) -> str:
@@ -41,6 +47,13 @@ def postgres() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def close_template(postgres: str, name: str) -> None:
+    """Let nobody connect to a database any more: one that somebody is connected to cannot be copied."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"alter database {name} with allow_connections false")
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+
+
 @pytest.fixture(scope="session")
 def template(postgres: str) -> Callable[[str], str]:
     """The name of a service's migrated template database, made once."""
@@ -51,6 +64,7 @@ def template(postgres: str) -> Callable[[str], str]:
         with psycopg.connect(postgres, autocommit=True) as connection:
             connection.execute(f"create database {name}")
         migrate(url_of(postgres, name), service)
+        close_template(postgres, name)
         return name
 
     return make
@@ -63,10 +77,10 @@ def fresh_database(
     """Make this process a service with an empty database; the connection is for looking in."""
     looking: list[psycopg.Connection[DictRow]] = []
 
-    def make(service: str) -> psycopg.Connection[DictRow]:
+    def make(service: str, *, of: str | None = None) -> psycopg.Connection[DictRow]:
         name = f"t_{uuid4().hex}"
         with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template(service)}")
+            connection.execute(f"create database {name} template {of or template(service)}")
         monkeypatch.setenv("LIANBAN_DATABASE_URL", url_of(postgres, name))
         become(service)
         forget_settings()

@@ -29,10 +29,7 @@ from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AssignmentSent
 from services.agency_gateway.app import delivering, profiles
 from services.agency_gateway.app.hearing import HANDLERS
-from tests.databases import FreshDatabase, fresh_database, postgres, template
-from tests.keys import become, keys, token
-
-__all__ = ["become", "fresh_database", "keys", "postgres", "template", "token"]
+from tests.databases import FreshDatabase
 
 ECOLOGY = AgencyRef(code="city-ecology", name="清河市生态环境局")
 URBAN = AgencyRef(code="city-urban", name="清河市城市管理局")
@@ -367,6 +364,7 @@ def a_profile(url: str, agency: str = ECOLOGY.code, **changes: Any) -> dict[str,
                 "kind": "code(status, 'statuses')",
                 "reference": "ticket_no",
                 "text": "remark",
+                "legal_basis": "basis",
                 "reason": "return_code && code(return_code, 'returns')",
                 "proposed_agency": "suggest_dept",
                 "results": "items[].{claim_id: key, result: code(result, 'results'), text: note}",

