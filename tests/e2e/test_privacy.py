@@ -193,6 +193,7 @@ def _go(stack: Stack, wire: Wire) -> Went:
         "reply",
         text=f"{CANARY['name']}：{CANARY['reply']}",
         facts=CANARY["reply"],
+        legal_basis="《信访工作条例》第三十二条",
         results=results,
     )
     matter.until("decided")

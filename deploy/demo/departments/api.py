@@ -110,6 +110,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
         "status": ticket.status.value,
         "remark": ticket.remark,
         "items": [{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results],
+        "basis": ticket.basis,
         "return_code": ticket.return_code.value if ticket.return_code else None,
         "suggest_dept": ticket.suggest_dept,
         "created_at": ticket.created_at.isoformat(),

@@ -136,7 +136,8 @@ def next_move(tenant: Tenant, autopilot: Autopilot, ticket: Ticket) -> Ticket:
         return replace(ticket, status=Status.WORKING, remark=say("working"))
     forced = rule.result if rule is not None and rule.action is Action.RESULT else None
     results = tuple(_result(tenant.trade, ticket.no, item, forced) for item in ticket.items)
-    return replace(ticket, status=ticket.kind.end, remark=_conclusion(say, ticket.kind), results=results)
+    basis = phrases.sentence(tenant.trade, "basis", ticket.no)
+    return replace(ticket, status=ticket.kind.end, remark=_conclusion(say, ticket.kind), results=results, basis=basis)
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class _Voice:
 def _conclusion(say: _Voice, kind: Kind) -> str:
     if kind is Kind.ASSIST:
         return say("advice")
-    return f"{say('facts')}{say('remedy')}依据：{phrases.sentence(say.trade, 'basis', say.seed)}。"
+    return f"{say('facts')}{say('remedy')}"
 
 
 def _result(trade: str, no: str, item: Item, forced: Result | None) -> ItemResult:

@@ -153,7 +153,8 @@ def _act(connection: store.Conn, ticket: Ticket, action: str) -> None:
             tickets.note(connection, ticket, ACTOR, words("remark", "进展情况", required=True), now)
         case _:
             remark = words("remark", "办理意见", required=True)
-            tickets.end(connection, ticket, ACTOR, _results(ticket), remark, now)
+            basis = words("basis", "办理依据", required=False)
+            tickets.end(connection, ticket, ACTOR, _results(ticket), remark, basis, now)
 
 
 def _results(ticket: Ticket) -> tuple[ItemResult, ...]:

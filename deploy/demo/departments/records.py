@@ -76,6 +76,7 @@ class Ticket:
     return_code: ReturnCode | None
     suggest_dept: str | None
     results: tuple[ItemResult, ...]
+    basis: str
     created_at: datetime
     updated_at: datetime
 

@@ -31,10 +31,12 @@ CREATE TABLE IF NOT EXISTS ticket (
     return_code text CHECK (return_code IN ('R01', 'R02', 'R03', 'R04', 'R05')),
     suggest_dept text,
     results jsonb NOT NULL DEFAULT '[]',
+    basis text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CONSTRAINT one_ticket_per_request UNIQUE (tenant, request_ref)
 );
+ALTER TABLE ticket ADD COLUMN IF NOT EXISTS basis text NOT NULL DEFAULT '';
 CREATE INDEX IF NOT EXISTS ticket_by_external_ref ON ticket (tenant, external_ref);
 CREATE INDEX IF NOT EXISTS ticket_newest ON ticket (tenant, id DESC);
 CREATE INDEX IF NOT EXISTS ticket_newest_of_status ON ticket (tenant, status, id DESC);

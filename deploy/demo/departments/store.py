@@ -138,7 +138,7 @@ def use_up_fault(connection: Conn, code: str) -> bool:
 # Tickets
 
 _TICKET = """id, tenant, no, external_ref, source_no, subject, body, kind, items, reporter, deadline, no_return,
-    status, remark, return_code, suggest_dept, results, created_at, updated_at"""
+    status, remark, return_code, suggest_dept, results, basis, created_at, updated_at"""
 
 
 def _ticket(row: DictRow) -> Ticket:
@@ -270,7 +270,8 @@ def save_status(
     """Keep a ticket's new status with what belongs to it, and write it into its history."""
     connection.execute(
         """
-        UPDATE ticket SET status = %s, remark = %s, return_code = %s, suggest_dept = %s, results = %s, updated_at = %s
+        UPDATE ticket
+        SET status = %s, remark = %s, return_code = %s, suggest_dept = %s, results = %s, basis = %s, updated_at = %s
         WHERE id = %s
         """,
         (
@@ -279,6 +280,7 @@ def save_status(
             ticket.return_code,
             ticket.suggest_dept,
             Jsonb([{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results]),
+            ticket.basis,
             at,
             ticket.id,
         ),

@@ -98,13 +98,21 @@ def note(connection: store.Conn, ticket: Ticket, actor: str, remark: str, at: da
 
 
 def end(
-    connection: store.Conn, ticket: Ticket, actor: str, results: tuple[ItemResult, ...], remark: str, at: datetime
+    connection: store.Conn,
+    ticket: Ticket,
+    actor: str,
+    results: tuple[ItemResult, ...],
+    remark: str,
+    basis: str,
+    at: datetime,
 ) -> Ticket:
-    """办结 a main ticket, 出具意见 on one of assistance; a main ticket needs a result for each of its items."""
+    """办结 a main ticket, 出具意见 on one of assistance; a main ticket needs its basis and a result for each item."""
     _require(ticket, Status.TAKEN, Status.WORKING)
     if ticket.kind is Kind.MAIN and {r.key for r in results} != {item.key for item in ticket.items}:
         raise Refused(400, "RESULTS_MISSING", "请逐项填写办理结果")
-    ended = replace(ticket, status=ticket.kind.end, remark=remark, results=results)
+    if ticket.kind is Kind.MAIN and not basis:
+        raise Refused(400, "BASIS_MISSING", "请填写办理依据")
+    ended = replace(ticket, status=ticket.kind.end, remark=remark, results=results, basis=basis)
     return _by_hand(connection, ended, actor, at)
 
 
@@ -162,6 +170,7 @@ def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> T
         "status": ticket.status.value,
         "remark": ticket.remark,
         "items": [{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results],
+        "basis": ticket.basis,
         "return_code": ticket.return_code.value if ticket.return_code else None,
         "suggest_dept": ticket.suggest_dept,
         "happened_at": at.isoformat(),

@@ -162,6 +162,13 @@ def _needed(statement: Statement) -> Iterator[Problem]:
         case ExchangeKind.REPLY:
             if not statement.text.strip() and not any(part.text.strip() for part in statement.results):
                 yield Problem("/text", "missing", "答复必须有内容", "A reply needs a text")
+            if not (statement.legal_basis or "").strip():
+                yield Problem(
+                    "/legal_basis",
+                    "missing",
+                    "答复应当写明法律法规依据（条例第三十二条）",
+                    "A reply names the legal basis (§32)",
+                )
         case _:
             return
 

@@ -176,6 +176,8 @@ def test_a_reply_answers_every_claim(look: Look, intake: Intake, sign_in: Any) -
     one = {f"result-{sent.claims[0]}": "supported", "text": "已处理。"}
     assert fill(client, page, page, **one).status_code == 422
     both = one | {f"result-{sent.claims[1]}": "explained", f"claim-text-{sent.claims[1]}": "另案办理。"}
+    assert fill(client, page, page, **both).status_code == 422
+    both["legal_basis"] = "《信访工作条例》第三十二条"
     assert fill(client, page, page, **both).status_code == 303
     (event,) = emitted(look, AgencyReplied)
     assert [outcome.result.value for outcome in event.results] == ["supported", "explained"]

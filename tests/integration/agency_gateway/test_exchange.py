@@ -90,6 +90,7 @@ def a_statement(kind: str = "accept", **members: Any) -> dict[str, Any]:
 
 def a_reply(sent: Sent, **members: Any) -> dict[str, Any]:
     results = [{"claim_id": str(claim), "result": "supported", "text": "已整改。"} for claim in sent.claims]
+    members = {"legal_basis": "《水污染防治法》第三十九条"} | members
     return a_statement("reply", text="已责令停产整改。", facts="排口超标。", results=results, **members)
 
 
@@ -183,7 +184,8 @@ def _accuse(matter_id: UUID) -> None:
         ({"unexpected": 1}, "/unexpected"),
         ({"kind": "object", "text": "不归我管"}, "/reason"),
         ({"kind": "object", "reason": "outside_powers"}, "/text"),
-        ({"kind": "reply", "text": "好了"}, "/results"),
+        ({"kind": "reply", "text": "好了", "legal_basis": "第一条"}, "/results"),
+        ({"kind": "reply", "text": "好了"}, "/legal_basis"),
         (
             {"kind": "reply", "text": "好了", "results": [{"claim_id": str(UUID(int=7)), "result": "supported"}]},
             "/results",
@@ -331,7 +333,8 @@ def test_a_departments_own_words_become_ours(look: Look, intake: Intake, called:
     assert called(a_call(sent, "TAKEN")).status_code == 202
     body = a_call(sent, "RETURNED", remark="归水利管", return_code="R01", suggest_dept=URBAN.code)
     assert called(body).status_code == 202
-    assert called(a_call(sent, "FINISHED", remark="已办结", items=items)).status_code == 202
+    ended = a_call(sent, "FINISHED", remark="已办结", basis="《水污染防治法》第三十九条", items=items)
+    assert called(ended).status_code == 202
     assert [type(e).__name__ for e in emitted(look)] == ["AgencyAccepted", "AgencyObjected", "AgencyReplied"]
     assert emitted(look, AgencyObjected)[0].proposed_agency == URBAN.code
     assert emitted(look, AgencyReplied)[0].results[0].result is ClaimResult.SUPPORTED

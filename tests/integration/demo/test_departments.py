@@ -318,12 +318,15 @@ def test_people_take_note_and_finish_with_a_result_for_each_item(manual: Departm
     assert "请逐项填写办理结果" in missing.text
     assert "已办结。</textarea>" in missing.text
     results = {"result-1": "AGREE", "note-1": "已停止。", "result-2": "EXPLAIN", "note-2": "定期公布。"}
-    assert "办理结果已提交" in manual.press(no, "end", remark="情况属实。", **results).text
+    assert "请填写办理依据" in manual.press(no, "end", remark="情况属实。", **results).text
+    basis = "《水污染防治法》第三十九条"
+    assert "办理结果已提交" in manual.press(no, "end", remark="情况属实。", basis=basis, **results).text
     eventually(lambda: manual.receiver.statuses("A-17") == ["TAKEN", "WORKING", "FINISHED"])
     assert manual.receiver.events[-1]["items"] == [
         {"key": "c1", "result": "AGREE", "note": "已停止。"},
         {"key": "c2", "result": "EXPLAIN", "note": "定期公布。"},
     ]
+    assert manual.receiver.events[-1]["basis"] == basis
 
 
 def test_people_return_with_a_reason_and_only_what_may_be_returned(manual: Department) -> None:

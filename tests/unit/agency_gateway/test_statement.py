@@ -50,10 +50,14 @@ def parts(*claims: UUID) -> tuple[ClaimPart, ...]:
             a_statement(ExchangeKind.OBJECT, reason=ObjectionReason.OTHER_LEAD, text="x", proposed_agency="moon"),
             [("/proposed_agency", "unknown-agency")],
         ),
-        (a_statement(ExchangeKind.REPLY, results=parts(*CLAIMS)), []),
-        (a_statement(ExchangeKind.REPLY, text="x", results=parts(CLAIMS[0])), [("/results", "claims-missing")]),
+        (a_statement(ExchangeKind.REPLY, results=parts(*CLAIMS), legal_basis="x"), []),
+        (a_statement(ExchangeKind.REPLY, results=parts(*CLAIMS)), [("/legal_basis", "missing")]),
         (
-            a_statement(ExchangeKind.REPLY, text="x", results=parts(*CLAIMS, CLAIMS[1])),
+            a_statement(ExchangeKind.REPLY, text="x", legal_basis="x", results=parts(CLAIMS[0])),
+            [("/results", "claims-missing")],
+        ),
+        (
+            a_statement(ExchangeKind.REPLY, text="x", legal_basis="x", results=parts(*CLAIMS, CLAIMS[1])),
             [("/results/2/claim_id", "claim-twice")],
         ),
         (
@@ -90,6 +94,7 @@ def test_a_form_of_the_desk_becomes_a_statement() -> None:
         desk.text_field(CLAIMS[0]): "已处理\r\n完毕",
         desk.result_field(CLAIMS[1]): "made-up",
         "text": "  答复  ",
+        "legal_basis": "条例第三十二条",
         "reason": "outside_powers",
     }
     made = desk.statement(form, sender_id="f", kind=ExchangeKind.REPLY, claims=CLAIMS, received_at=AT)

@@ -263,6 +263,7 @@ def test_a_status_call_is_read_in_our_words(
         "event_id": str(uuid4()), "event": "ticket.status", "ticket_no": "GD-1", "external_ref": str(uuid4()),
         "status": status.value, "remark": "现场已核查。", "return_code": "R03" if returned else None,
         "suggest_dept": "城管局" if returned else None, "happened_at": "2026-11-03T09:00:00+08:00",
+        "basis": "《水污染防治法》第三十九条" if status is Status.FINISHED else "",
         "items": [{"key": str(uuid4()), "result": "EXPLAIN", "note": "已说明。"}] if status.ended else [],
     }  # fmt: skip
     reading = translation.statement(profile, profile.rest_push.inbound, call, received_at=now())
@@ -274,7 +275,8 @@ def test_a_status_call_is_read_in_our_words(
     assert reading.statement.kind is kind
     assert reading.statement.reason is (ObjectionReason.OTHER_LEAD if returned else None)
     assert reading.statement.proposed_agency == ("city-urban" if returned else None)
-    assert reading.statement.facts == ("现场已核查。" if status is Status.FINISHED else None)
+    assert reading.statement.text == "现场已核查。"
+    assert reading.statement.legal_basis == ("《水污染防治法》第三十九条" if status is Status.FINISHED else None)
     if status.ended:
         assert reading.statement.results[0].result is ClaimResult.EXPLAINED
 
