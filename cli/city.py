@@ -231,7 +231,7 @@ class Connections:
         }
 
     def set_up_puller(self, progress: Progress) -> None:
-        """Tell the pull client for which agencies it works; it is restarted when that changed."""
+        """Tell the pull client for which agencies it works; it looks by itself whether that changed."""
         task = progress.add_task("拉取客户端 the pull client", total=1)
         wanted = [self._pulling(agency, desk=False) for agency in self._of(Adapter.PULL)]
         wanted += [self._pulling(agency, desk=True) for agency in self._of(Adapter.DESK)]
@@ -242,7 +242,6 @@ class Connections:
         content = json.dumps(wanted, ensure_ascii=False, indent=1).encode()
         if path.read_bytes() != content:
             write_private(path, content)
-            self.stack.restart("puller")
         progress.advance(task)
 
     def _pulling(self, agency: Agency, *, desk: bool) -> dict[str, Any]:
@@ -252,8 +251,13 @@ class Connections:
             "token": self.token(agency.code),
             "trade": self.profiles.trade(agency),
             "desk": desk,
-            "autopilot": self._autopilot(DESK if desk else SYSTEM, objects),
+            "autopilot": self._autopilot(DESK if desk else SYSTEM, objects) | self._since(),
         }
+
+    def _since(self) -> dict[str, str]:
+        """The city's past is left to people."""
+        past = self.stack.layout.past
+        return {"since": past.read_text("utf-8").split("\n")[0]} if past.exists() else {}
 
     def _autopilot(self, seconds: tuple[float, float], objects: dict[str, str]) -> dict[str, Any]:
         low, high = (each * (1.0 if self.pace is None else self.pace) for each in seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
 
 import click
 
@@ -67,6 +68,9 @@ def main() -> None:
     """Run the command; troubles that a person can mend are told without a trace."""
     from deploy.local.checks import Trouble
     from deploy.local.layout import BadSetting
+
+    # Told in the README; nobody who runs a command can do anything about it.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
     try:
         command(prog_name="lianban")

@@ -50,7 +50,7 @@ def make(here: Stack, progress: Progress) -> str:
         said = "已有信访事项，不再生成历史 the city has matters already: no past was made"
     else:
         said = _play(here, progress)
-    here.layout.past.write_text(said + "\n", encoding="utf-8")
+    here.layout.past.write_text(f"{now().isoformat()}\n{said}\n", encoding="utf-8")
     return said
 
 

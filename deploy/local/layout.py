@@ -148,7 +148,7 @@ class Layout:
 
     @property
     def past(self) -> Path:
-        """The mark that the demo city has its past; what it says is for people."""
+        """The mark that the demo city has its past: in the first line until when, then what was made."""
         return self.demo / "past.txt"
 
     @property

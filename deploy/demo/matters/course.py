@@ -130,6 +130,10 @@ class _Course:
             self.say(agency, Action.ACCEPT, self.pick(self.wording.phrases.accept))
 
     def handle(self) -> None:
+        if self.matter.petitioner is not None and self.matter.petitioner.email is None:
+            # Nobody wrote to them, so they look at the portal: that proves service of the notice (条例 §23③).
+            self.after(self.dice.randint(1, 3))
+            self.say(PETITIONER, Action.OPEN, "")
         stage = self.matter.stage
         self.after(self.dice.randint(2, 6))
         self.say(self.cast.lead, Action.PROGRESS, self.pick(self.wording.phrases.progress))

@@ -33,7 +33,7 @@ STAGES: Mapping[Stage, tuple[int, int, int]] = {
     Stage.OVERDUE_HANDLE: (10, 80, 112),
     Stage.OPINION_MISSING: (12, 34, 52),
     Stage.DECIDED: (10, 36, 58),
-    Stage.SERVED: (12, 40, 62),
+    Stage.SERVED: (12, 26, 36),
     Stage.CLOSED: (18, 52, 95),
     Stage.REOPENED: (6, 66, 100),
     Stage.WITHDRAWN: (6, 12, 40),

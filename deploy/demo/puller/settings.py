@@ -2,9 +2,10 @@
 
 ``PULLER_CONFIG`` names the file, a list of ``{"agency", "token", "url"?, "trade"?, "desk"?, "autopilot"?}``; ``url`` is
 the address of the exchange (default ``PULLER_URL``). ``desk`` polls the open assignments of an agency that works on the
-web desk, instead of the message feed. ``autopilot`` is ``{"mode": "on"|"off", "min_seconds", "max_seconds", "rules"}``;
-a rule is ``{"match": "regular expression on title and content", "role"?: "lead"|"co_handler", "action": "object"|
-"stall"|"ignore", "reason"?, "proposed_agency"?, "text"?, "legal_basis"?}``.
+web desk, instead of the message feed. ``autopilot`` is ``{"mode": "on"|"off", "min_seconds", "max_seconds", "rules",
+"since"?}``: what was sent before ``since`` (ISO 8601 with offset) is left to people. A rule is ``{"match": "regular
+expression on title and content", "role"?: "lead"|"co_handler", "action": "object"|"stall"|"ignore", "reason"?,
+"proposed_agency"?, "text"?, "legal_basis"?}``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,16 @@ class Autopilot:
     min_seconds: float = 2.0
     max_seconds: float = 6.0
     rules: tuple[Rule, ...] = ()
+    since: datetime | None = None
+
+    def is_for_people(self, sent_at: object) -> bool:
+        """Whether an assignment was sent before the autopilot began."""
+        if self.since is None or not isinstance(sent_at, str):
+            return False
+        try:
+            return datetime.fromisoformat(sent_at) < self.since
+        except (ValueError, TypeError):
+            return False
 
     def rule_for(self, role: str, text: str, *, binding: bool) -> Rule | None:
         """The first rule that fits; a binding assignment is not objected to."""
@@ -131,9 +143,20 @@ def _autopilot(code: str, source: Any) -> Autopilot:
     high = float(source.get("max_seconds", max(low, 6.0)))
     if not 0 <= low <= high:
         raise ValueError(f"{code}: min_seconds must not be more than max_seconds")
-    return Autopilot(
-        source.get("mode", "on") == "on", low, high, tuple(_rule(code, rule) for rule in source.get("rules", []))
-    )
+    rules = tuple(_rule(code, rule) for rule in source.get("rules", []))
+    return Autopilot(source.get("mode", "on") == "on", low, high, rules, _since(code, source.get("since")))
+
+
+def _since(code: str, text: object) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        since = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise ValueError(f"{code}: since must be a time such as 2026-01-31T08:00:00+08:00") from error
+    if since.tzinfo is None:
+        raise ValueError(f"{code}: since needs an offset, such as +08:00")
+    return since
 
 
 def _rule(code: str, source: Any) -> Rule:

@@ -82,6 +82,8 @@ class Worker:
     def _take(self, message: dict[str, Any], known: Assignment | None, reference: str, now: float) -> None:
         assignment = _read_assignment(message, known, reference)
         self._store.put_assignment(assignment)
+        if self._agency.autopilot.is_for_people(message.get("sent_at")):
+            return
         if message["kind"] == "assignment" or known is None:
             self._plan(assignment, "sent", now)
         elif assignment.binding and self._store.last_planned(assignment.id) == OBJECT:
@@ -115,6 +117,8 @@ class Worker:
         assignment = _read_assignment(item, known, known.reference if known else _reference(self._agency.code))
         state = str(item.get("state") or "sent")
         self._store.put_assignment(assignment)
+        if self._agency.autopilot.is_for_people(item.get("sent_at")):
+            return False
         # What the exchange believes may be older than what was just said to it: only a new round or a refused
         # objection starts anew.
         fresh = known is None or known.state != "open" or known.round != assignment.round
