@@ -70,7 +70,7 @@ def test_answer_being_written_when_asked_to_stop(pair: Pair) -> None:
         first = answer.read(1)
         pair.intake.process.send_signal(signal.SIGTERM)
         rest = answer.read()
-    assert (first + rest).decode().split() == [str(number) for number in range(15)]
+    assert (first + rest).decode().split() == [str(number) for number in range(20)]
     assert pair.intake.process.wait(40) == 0
     pair.intake = pair.begin("intake").wait_until_ready()
 

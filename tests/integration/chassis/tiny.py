@@ -43,8 +43,8 @@ def create_app() -> Flask:
     app = Flask("tiny")
 
     def slowly() -> Iterator[str]:
-        for number in range(15):
-            yield f"{number} "
+        for number in range(20):
+            yield f"{number} ".ljust(20_000)  # large enough to be written at once
             time.sleep(0.1)
 
     @app.get("/long")
