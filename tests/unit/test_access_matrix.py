@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli import access
+from lianban.chassis.web.presentation import NAVIGATION
 from lianban.contracts.codes import StaffRole
 
 
@@ -84,3 +85,10 @@ def test_an_evaluator_sees_nothing_before_there_is_an_evaluation(routes: dict[st
     closed = [route for route in routes.values() if not route.access.open]
     admitted = {f"{route.method} {route.path}" for route in closed if route.admits(StaffRole.EVALUATOR)}
     assert admitted == {"GET /account", "POST /account", "POST /account/sessions/end", "GET /api/v1/agencies"}
+
+
+def test_the_navigation_leads_only_where_one_may_go(routes: dict[str, access.Route]) -> None:
+    for link in NAVIGATION:
+        route = routes[f"GET {link.path}"]
+        for role in link.roles:
+            assert route.admits(role), f"{role.value} is led to {link.path}"

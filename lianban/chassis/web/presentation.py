@@ -50,8 +50,9 @@ NAVIGATION = (
     Link(
         _l("督查看板"),
         "/oversight/",
-        frozenset({StaffRole.SUPERVISOR, StaffRole.EVALUATOR, StaffRole.AUDITOR, StaffRole.OFFICER}),
+        frozenset({StaffRole.SUPERVISOR, StaffRole.AUDITOR, StaffRole.OFFICER}),
     ),
+    Link(_l("工作日历"), "/oversight/calendar", frozenset({StaffRole.OPERATOR})),
 )
 
 GOOD, BAD, WARN, BUSY, CALM = "good", "bad", "warn", "busy", "calm"

@@ -148,12 +148,15 @@ class Filter:
 
 
 def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None, limit: int) -> list[Kept]:
-    """Running clocks, the first to end in front; ``after`` is the key of the last one seen."""
+    """Running clocks, the first to end in front; ``after`` is the key of the last one seen.
+
+    Those that bind the petitioner are told only where their rule is asked for: nobody can be overdue with them.
+    """
     rows = tx.execute(
         f"""
         select {_COLUMNS}, matter.number, matter.region_name from clock join matter on matter.id = clock.matter_id
         where outcome is null and matter.region_code like %(territory)s
-            and (%(rule)s::text is null or rule = %(rule)s)
+            and (rule = %(rule)s or %(rule)s::text is null and rule not in ('ask_review', 'rating'))
             and (%(agency)s::text is null or bound_code = %(agency)s)
             and (%(before)s::date is null or legal_due < %(before)s)
             and (%(provisional)s::bool is null or provisional = %(provisional)s)

@@ -145,7 +145,13 @@ def _calendar_page(errors: dict[str, str]) -> str:
         _edition, kept = working_calendar.present(tx)
     may_import = principal().has(*CALENDAR_KEEPERS)
     years = sorted(kept.years, key=lambda year: -year.year)
-    return render_template("oversight/calendar.html", years=years, errors=errors, may_import=may_import)
+    return render_template(
+        "oversight/calendar.html",
+        years=years,
+        errors=errors,
+        may_import=may_import,
+        may_oversee=principal().has(*READERS),
+    )
 
 
 def _bars(seen: looking.Summary) -> list[dict[str, Any]]:
