@@ -39,7 +39,8 @@ def seed(pace: float | None) -> None:
 
 
 @demo.command()
-def histories() -> None:
+@click.option("--most", type=click.IntRange(2), help="最多多少件 no more matters than these. Default: all.")
+def histories(most: int | None) -> None:
     """演示历史 Play the city's past: some 200 matters in all stages, some overdue. Once, in a city without matters.
 
     The services are stopped meanwhile: their use cases run in this command, with the clock set back.
@@ -50,7 +51,7 @@ def histories() -> None:
     here = _running()
     try:
         with bars() as progress, past.alone(here):
-            told = past.make(here, progress)
+            told = past.make(here, progress, most=most)
     finally:
         runtime.close()
     click.echo(told)

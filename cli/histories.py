@@ -71,9 +71,12 @@ class Due:
     step: Step = field(compare=False)
 
 
-def planned(city: City, today: date) -> list[Due]:
-    """Every step of every story and matter, in the order of time."""
-    matters = [*plan.stories(city), *generate.generate(city)]
+def planned(city: City, today: date, *, most: int | None = None) -> list[Due]:
+    """Every step of the told cases and the generated matters, in the order of time; ``most``: of so many matters."""
+    told, made = plan.stories(city), generate.generate(city)
+    wanted = len(made) if most is None else max(0, most - len(told))
+    # Spread over the whole list, so that a few matters are still of many stages.
+    matters = [*told, *(made[number * len(made) // wanted] for number in range(min(wanted, len(made))))]
     found: list[Due] = []
     for matter in matters:
         story = Story(matter, today - timedelta(days=matter.days_ago))

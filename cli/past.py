@@ -42,19 +42,19 @@ def alone(here: Stack) -> Iterator[None]:
             here.wait_until_ready()
 
 
-def make(here: Stack, progress: Progress) -> str:
+def make(here: Stack, progress: Progress, *, most: int | None = None) -> str:
     """Play the past where there is none; returns what was done, in words."""
     with as_service("intake"), database().transaction() as tx:
         row = tx.execute("select exists (select from matter) as there").fetchone()
     if row and row["there"]:
         said = "已有信访事项，不再生成历史 the city has matters already: no past was made"
     else:
-        said = _play(here, progress)
+        said = _play(here, progress, most)
     here.layout.past.write_text(f"{now().isoformat()}\n{said}\n", encoding="utf-8")
     return said
 
 
-def _play(here: Stack, progress: Progress) -> str:
+def _play(here: Stack, progress: Progress, most: int | None) -> str:
     logs.configure("past", "WARNING")
     city = setting_up.load()
     setting_up.register_city(city, progress)
@@ -63,7 +63,7 @@ def _play(here: Stack, progress: Progress) -> str:
         with World(here, site=str(FOLDER / "site.toml")).open() as world:
             world.settle(now())
             setting_up.Connections(here, city).register(progress)
-            steps = planned(city, china_day(now()))
+            steps = planned(city, china_day(now()), most=most)
             matters = len({id(due.story) for due in steps})
             task = progress.add_task(f"演示历史 the past of {matters} matters", total=len(steps))
             stopped = Histories(world, city).play(steps, lambda done: progress.advance(task, done))
