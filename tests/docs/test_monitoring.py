@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from deploy.grafana import make
 from deploy.local.layout import Ports
 from deploy.local.processes import processes
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
+GRAFANA = ROOT / "deploy" / "grafana"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 BASE = 18000
 
@@ -38,6 +42,7 @@ def configuration() -> dict[str, Any]:
     return loaded
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     return [
         rule
@@ -59,6 +64,7 @@ def of_the_broker() -> set[str]:
     return {prefix + name for name in names.split("|")}
 
 
+@cache
 def known_series() -> dict[str, set[str] | None]:
     """Every series that can be asked for with its labels; None where any label may be."""
     series: dict[str, set[str] | None] = dict.fromkeys(of_the_broker() | PYTHON | {"up", "ALERTS"})
@@ -177,3 +183,55 @@ def test_runbooks_speak_of_metrics_that_exist() -> None:
         for name in re.findall(r"\b(?:lianban|rabbitmq)_[a-z_]+", path.read_text("utf-8"))
     }
     assert {(path, name) for path, name in named if name not in series} == set()
+
+
+DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
+
+
+def panels(path: Path) -> list[dict[str, Any]]:
+    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return [panel for panel in loaded["panels"] if panel["type"] != "row"]
+
+
+def test_every_dashboard_is_what_its_source_says() -> None:
+    made = {f"{path.stem}.json": make.text(make.read(path)) for path in make.SOURCE.glob("*.toml")}
+    assert {path.name: path.read_text("utf-8") for path in DASHBOARDS} == made, "run python -m deploy.grafana.make"
+    assert len(made) == 5
+
+
+def test_dashboards_have_names_of_their_own_and_the_provisioned_source() -> None:
+    loaded = [json.loads(path.read_text("utf-8")) for path in DASHBOARDS]
+    assert len({board["uid"] for board in loaded}) == len({board["title"] for board in loaded}) == len(loaded)
+    provisioned = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text("utf-8"))
+    sources = {panel["datasource"]["uid"] for path in DASHBOARDS for panel in panels(path)}
+    assert sources == {source["uid"] for source in provisioned["datasources"]}
+    provider = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "lianban.yml").read_text("utf-8"))
+    assert provider["providers"][0]["options"]["path"] == "${LIANBAN_DASHBOARDS}"
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_has_a_title_a_unit_a_place_of_its_own_and_asks_for_what_exists(path: Path) -> None:
+    seen: set[tuple[int, int]] = set()
+    for panel in panels(path):
+        assert re.search(r"[\u4e00-\u9fff].* [A-Z]", panel["title"]), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["targets"], panel["title"]
+        for target in panel["targets"]:
+            assert unknown(target["expr"]) == [], panel["title"]
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert max(x for x, _ in cells) < 24
+        assert not cells & seen, panel["title"]
+        seen |= cells
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_choice_of_a_dashboard_is_a_label_that_exists(path: Path) -> None:
+    for variable in json.loads(path.read_text("utf-8"))["templating"]["list"]:
+        metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"]).groups()  # type: ignore[union-attr]
+        assert label in (known_series()[metric] or {label})
+        assert f"${variable['name']}" in path.read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,20 @@ def test_prometheus_accepts_the_configuration_and_its_rules() -> None:
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should_and_keep_still_otherwise(path: Path) -> None:
     promtool("test", "rules", str(path))
+
+
+@needs_promtool
+def test_prometheus_understands_every_query_of_the_dashboards(tmp_path: Path) -> None:
+    queries = [
+        target["expr"].replace("$service", "intake").replace("$agency", ".+")
+        for path in sorted((FOLDER.parent / "grafana" / "dashboards").glob("*.json"))
+        for panel in json.loads(path.read_text("utf-8"))["panels"]
+        for target in panel.get("targets", ())
+    ]
+    assert len(queries) > 60
+    rules = [{"record": f"panel:query:{number}", "expr": query} for number, query in enumerate(queries)]
+    (tmp_path / "queries.yml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    promtool("check", "rules", str(tmp_path / "queries.yml"))
 
 
 def test_every_alert_is_seen_firing_and_every_file_of_rules_is_seen_keeping_still() -> None:

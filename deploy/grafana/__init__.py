@@ -1,0 +1,1 @@
+"""Grafana: provisioning, and the dashboards with the program that writes them."""
