@@ -1,38 +1,33 @@
-"""``lianban status``: health, readiness, versions, queues and waiting events of every process, on one screen."""
+"""``lianban status``: one screen for a person at night, and the same as JSON for programs."""
 
 from __future__ import annotations
 
 import json
-import re
-import time
-import urllib.error
-import urllib.request
+from datetime import datetime
 from typing import Any
 
 import click
-import psycopg
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.target import stack
-from deploy.local.layout import HOST, SERVICES
-from deploy.local.stack import Stack
 
-COUNTS = """
-select (select count(*) from outbox where published_at is null) as outbox,
-       (select count(*) from inbox where state = 'parked') as parked,
-       (select count(*) from inbox where state = 'quarantined') as quarantined
-"""
-DEPTH = re.compile(r'^rabbitmq_queue_messages\{[^}]*queue="([^"]+)"[^}]*\} (\d+)', re.MULTILINE)
+COLUMNS = (
+    "进程\nprocess", "就绪\nready", "版本\nversion", "运行\nup", "队列\nqueued", "发件箱\noutbox", "等待\nparked",
+    "隔离\nquarant.", "毒信\npoison", "运维端口\noperations",
+)  # fmt: skip
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="机器可读 print JSON.")
 def status(as_json: bool) -> None:
-    """运行状态 Health, readiness and version of every process, depth of queues, events that wait.
+    """运行状态 What needs a person, then processes, events, lanes, clocks, calendar and disk, on one screen.
 
     Exit code 0 when everything is ready, 1 when something is not or nothing runs.
     """
+    from cli.survey import survey
+
     here = stack()
     if not here.running():
         if as_json:
@@ -40,7 +35,7 @@ def status(as_json: bool) -> None:
         else:
             click.echo(f"没有在运行 not running ({here.layout.home}); start it with: lianban up")
         raise SystemExit(1)
-    found = collect(here)
+    found = survey(here)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
@@ -48,95 +43,78 @@ def status(as_json: bool) -> None:
     raise SystemExit(0 if found["ready"] else 1)
 
 
-def collect(here: Stack) -> dict[str, Any]:
-    """Everything that status shows."""
-    states = here.supervisor.states()
-    depths = _depths(here)
-    listed = {process.name: process for process in here.table}
-    rows = []
-    for name, state in states.items():
-        row: dict[str, Any] = {
-            "name": name,
-            "state": state["statename"].lower(),
-            "pid": state["pid"] or None,
-            "seconds": int(time.time() - state["start"]) if state["statename"] == "RUNNING" else None,
-            "ready": state["statename"] == "RUNNING",
-        }
-        process = listed.get(name)
-        if process:
-            why = here.unready(process)
-            row |= {"ready": not why, "why": why or None}
-            if process.ops:
-                row["operations"] = f"http://{HOST}:{process.ops(here.layout.ports)}"
-                row["version"] = _json(row["operations"] + "/healthz").get("version")
-        if name in SERVICES:
-            row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
-            row["poison"] = depths.get(f"{name}.poison", 0)
-            row |= _counts(here.database_url(name))
-        rows.append(row)
-    order = {process.name: number for number, process in enumerate(here.table)}
-    rows.sort(key=lambda row: order.get(row["name"], -1))
-    return {
-        "running": True,
-        "ready": all(row["ready"] for row in rows),
-        "url": here.url,
-        "home": str(here.layout.home),
-        "broker_metrics": f"http://{HOST}:{here.layout.ports.broker_metrics}/metrics",
-        "processes": rows,
-    }
-
-
-def _json(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  (our own address on loopback)
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except (OSError, ValueError):
-        return {}
-
-
-def _depths(here: Stack) -> dict[str, int]:
-    """How many messages lie in each queue, from the broker's own metrics."""
-    url = f"http://{HOST}:{here.layout.ports.broker_metrics}/metrics/per-object"
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return {queue: int(depth) for queue, depth in DEPTH.findall(answer.read().decode())}
-    except OSError:
-        return {}
-
-
-def _counts(url: str) -> dict[str, int | None]:
-    try:
-        with psycopg.connect(url, connect_timeout=3) as connection:
-            row = connection.execute(COUNTS).fetchone() or (None, None, None)
-    except psycopg.Error:
-        row = (None, None, None)
-    return dict(zip(("outbox", "parked", "quarantined"), row, strict=True))
-
-
 def _print(found: dict[str, Any]) -> None:
-    table = Table(title=f"联办 Lianban {found['url']}", title_justify="left")
-    columns = ("进程\nprocess", "状态\nstate", "就绪\nready", "版本\nversion", "运行\nup", "队列\nqueued",
-               "毒信\npoison", "发件\noutbox", "等待\nparked", "隔离\nquarant.", "运维端口\noperations")  # fmt: skip
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if 4 <= number <= 9 else "left", no_wrap=number != 2)
-    for row in found["processes"]:
-        table.add_row(
-            row["name"], row["state"], "[green]✓[/]" if row["ready"] else f"[red]✗[/] {row.get('why') or ''}",
-            row.get("version") or "", _duration(row["seconds"]),
-            *("" if row.get(key) is None else str(row[key])
-              for key in ("queued", "poison", "outbox", "parked", "quarantined")),
-            (row.get("operations") or "").removeprefix("http://"),
-        )  # fmt: skip
-    console = Console()
+    console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 140
-    console.print(table)
-    console.print("每个运维端口 every operations port: /healthz /readyz /metrics", style="dim")
+        console.width = 130
+    at = datetime.fromisoformat(found["at"]).astimezone()
+    console.print(f"[bold]联办 Lianban[/] {found['url']}  {at:%Y-%m-%d %H:%M:%S}")
+    if not found["attention"]:
+        console.print("[green]✓ 一切正常，无需处理 all is well, nothing needs you[/]")
+    for item in found["attention"]:
+        console.print(f"[red]✗[/] {escape(item['text'])}  [dim]docs/runbooks/{item['alert']}.md[/]")
+    console.print(_processes(found["processes"]))
+    console.print(_lanes(found["lanes"]))
+    console.print(_clocks(found["clocks"], found["calendar"]))
+    disk = found["disk"]
+    console.print(
+        f"磁盘 disk      {disk['free_bytes'] / 1e9:.1f} GB 可用 free of {disk['size_bytes'] / 1e9:.1f} GB"
+        f"  [dim]{escape(found['home'])}[/]"
+    )
 
 
-def _duration(seconds: int | None) -> str:
-    if seconds is None:
+def _processes(rows: list[dict[str, Any]]) -> Table:
+    from cli.survey import age
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for number, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if 3 <= number <= 8 else "left", no_wrap=number != 1)
+    for row in rows:
+        why = row.get("why") or (row["state"] if row["state"] != "running" else "")
+        table.add_row(
+            row["name"],
+            "[green]✓[/]" if row["ready"] else f"[red]✗ {escape(why)}[/]",
+            row.get("version") or "",
+            age(row["seconds"]),
+            _count(row.get("queued")),
+            _count(row.get("outbox"), row.get("outbox_oldest")),
+            _count(row.get("parked"), row.get("parked_oldest")),
+            _count(row.get("quarantined"), bad=True),
+            _count(row.get("poison"), bad=True),
+            (row.get("operations") or "").removeprefix("http://"),
+        )
+    return table
+
+
+def _count(number: int | None, oldest: float | None = None, *, bad: bool = False) -> str:
+    from cli.survey import age
+
+    if number is None:
         return ""
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+    text = f"{number} ({age(oldest)})" if oldest else str(number)
+    return f"[red]{text}[/]" if bad and number else text
+
+
+def _lanes(lanes: dict[str, Any] | None) -> str:
+    if lanes is None:
+        return "通道 lanes     [red]数据库不可达 the gateway's database is out of reach[/]"
+    return (
+        f"通道 lanes     {lanes['lanes']}，断开 not flowing {lanes['not_flowing']}；待发 waiting {lanes['waiting']}，"
+        f"发送 sending {lanes['sending']}，待取 offered {lanes['offered']}，不明 unknown {lanes['unknown']}，"
+        f"人工 person {lanes['person']}"
+    )
+
+
+def _clocks(clocks: dict[str, Any] | None, years: list[dict[str, Any]] | None) -> str:
+    from cli.survey import age
+
+    if clocks is None or years is None:
+        return "时限 clocks    [red]数据库不可达 oversight's database is out of reach[/]"
+    watched = clocks["watched_seconds_ago"]
+    looked = f"{age(watched)} 前检查 watched {age(watched)} ago" if watched is not None else "未在检查 not watched"
+    known = "，".join(f"{y['year']} {'正式' if y['status'] == 'official' else '暂定'} {y['status']}" for y in years)
+    return (
+        f"时限 clocks    运行 running {clocks['running']}，今日到期 due today {clocks['due_today']}，"
+        f"超期 overdue {clocks['overdue']}，暂定 provisional {clocks['provisional']}；{looked}\n"
+        f"日历 calendar  {known}"
+    )

@@ -1,0 +1,260 @@
+"""What a running stack says about itself: processes, events, lanes, clocks, calendar, disk, and what needs a person.
+
+Read from the databases, so that it can be told while a service is down; what cannot be read is None.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import psycopg
+
+from deploy.local.layout import HOST, SERVICES
+from deploy.local.stack import Stack
+from lianban.chassis import calendar
+from lianban.chassis.database import Database, Transaction
+from lianban.chassis.time import china_day, now
+
+EVENTS = """
+select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,
+       parked, extract(epoch from now() - received)::float8 as parked_oldest, quarantined
+from (select count(*) as outbox, min(created_at) as written from outbox where published_at is null) as o,
+     (select count(*) filter (where state = 'parked') as parked,
+             min(received_at) filter (where state = 'parked') as received,
+             count(*) filter (where state = 'quarantined') as quarantined from inbox where state <> 'done') as i
+"""
+DEPTH = re.compile(r'^rabbitmq_queue_messages\{[^}]*queue="([^"]+)"[^}]*\} (\d+)', re.MULTILINE)
+WATCHED = re.compile(r"^lianban_oversight_clocks_watched_timestamp_seconds (\S+)$", re.MULTILINE)
+WORST = 8
+"""So many lanes in trouble are named."""
+PETITIONERS = ("ask_review", "rating")
+"""Rules that bind the petitioner, who may let them run out."""
+
+T = TypeVar("T")
+
+
+def survey(stack: Stack) -> dict[str, Any]:
+    """Everything that ``lianban status`` shows; the stack runs."""
+    found: dict[str, Any] = {
+        "running": True,
+        "at": now().isoformat(timespec="seconds"),
+        "url": stack.url,
+        "home": str(stack.layout.home),
+        "broker_metrics": f"http://{HOST}:{stack.layout.ports.broker_metrics}/metrics",
+        "processes": _processes(stack),
+        "lanes": _read(stack, "agency_gateway", _lanes),
+        "clocks": _read(stack, "oversight", _clocks),
+        "calendar": _read(stack, "oversight", _calendar),
+        "disk": _disk(stack),
+    }
+    if found["clocks"] is not None:
+        found["clocks"]["watched_seconds_ago"] = _watched(stack)
+    found["ready"] = all(row["ready"] for row in found["processes"])
+    found["attention"] = [{"alert": alert, "text": text} for alert, text in attention(found)]
+    return found
+
+
+def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What needs a person now, causes before consequences: each with the alert whose runbook says what to do."""
+    disk, lanes, clocks = found["disk"], found["lanes"], found["clocks"]
+    if disk["free_bytes"] < 0.1 * disk["size_bytes"]:
+        yield "LianbanDiskFull", f"磁盘只剩 disk: {disk['free_bytes'] / 1e9:.1f} GB left"
+    for row in found["processes"]:
+        if not row["ready"]:
+            down = row["state"] != "running" or row.get("why") == "does not answer yet"
+            alert = "LianbanServiceDown" if down else "LianbanServiceNotReady"
+            alert = "LianbanBrokerDown" if row["name"] in ("rabbitmq", "epmd") else alert
+            yield alert, f"{row['name']} 未就绪 not ready: {row.get('why') or row['state']}"
+    for row in found["processes"]:
+        name = row["name"]
+        if (row.get("outbox_oldest") or 0) > 60:
+            yield "LianbanOutboxStuck", f"{name} 发件箱最早事件 oldest in outbox: {age(row['outbox_oldest'])}"
+        if row.get("quarantined"):
+            yield "LianbanQuarantineNotEmpty", f"{name} 隔离区 in quarantine: {row['quarantined']}"
+        if row.get("poison"):
+            yield "LianbanPoisonNotEmpty", f"{name} 毒信队列 in the poison queue: {row['poison']}"
+        if (row.get("parked_oldest") or 0) > 900:
+            yield "LianbanEventsParked", f"{name} 最早等待事件 oldest parked: {age(row['parked_oldest'])}"
+    for lane in (lanes or {}).get("worst", ()):
+        named = f"{lane['name']} ({lane['agency']})"
+        if lane["circuit"] != "closed":
+            yield "LianbanLaneOpen", f"{named} 通道断开：{lane['trouble_zh']} lane not flowing: {lane['trouble_en']}"
+        if lane["person"]:
+            yield "LianbanDeliveriesNeedPerson", f"{named} 需人工 for a person: {lane['person']}"
+        if lane["unknown"] and (lane["oldest_seconds"] or 0) > 900:
+            yield "LianbanDeliveriesUnknown", f"{named} 结果不明 outcome unknown: {lane['unknown']}"
+    if clocks and (clocks["watched_seconds_ago"] or 0) > 60:
+        yield "LianbanClocksLate", f"时限检查滞后 clocks were last watched {age(clocks['watched_seconds_ago'])} ago"
+    this, following = (found["calendar"] or ({"status": "official"}, {"status": "official"}))[:2]
+    if this["status"] != "official" or (following["status"] != "official" and china_day(now()).month == 12):
+        year = this["year"] if this["status"] != "official" else following["year"]
+        yield "LianbanCalendarProvisional", f"{year} 年工作日历未公布 the work calendar of {year} is provisional"
+
+
+def age(seconds: float | None) -> str:
+    """A duration in a few characters: 9s, 12m, 3:07h, 4d."""
+    if seconds is None:
+        return ""
+    minutes = int(seconds) // 60
+    if minutes == 0:
+        return f"{int(seconds)}s"
+    if minutes < 60:
+        return f"{minutes}m"
+    return f"{minutes // 60}:{minutes % 60:02d}h" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)}d"
+
+
+# --- parts
+
+
+def _processes(stack: Stack) -> list[dict[str, Any]]:
+    depths = _depths(stack)
+    listed = {process.name: process for process in stack.table}
+    rows = []
+    for name, state in stack.supervisor.states().items():
+        row: dict[str, Any] = {
+            "name": name,
+            "state": state["statename"].lower(),
+            "pid": state["pid"] or None,
+            "seconds": int(time.time() - state["start"]) if state["statename"] == "RUNNING" else None,
+            "ready": state["statename"] == "RUNNING",
+        }
+        process = listed.get(name)
+        if process:
+            why = stack.unready(process)
+            row |= {"ready": not why, "why": why or None}
+            if process.ops:
+                row["operations"] = f"http://{HOST}:{process.ops(stack.layout.ports)}"
+                row["version"] = _json(row["operations"] + "/healthz").get("version")
+                row["parts"] = _parts(row["operations"])
+        if name in SERVICES:
+            row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
+            row["poison"] = depths.get(f"{name}.poison", 0)
+            row |= _read(stack, name, _events) or {}
+        rows.append(row)
+    order = {process.name: number for number, process in enumerate(stack.table)}
+    return sorted(rows, key=lambda row: order.get(row["name"], -1))
+
+
+def _read(stack: Stack, service: str, question: Callable[[Transaction], T]) -> T | None:
+    """What a service's database answers; None where it cannot."""
+    database = Database(stack.database_url(service), service=service, size=1, statement_timeout=5)
+    try:
+        with database.session() as tx:
+            return question(tx)
+    except psycopg.Error:
+        return None
+
+
+def _events(tx: Transaction) -> dict[str, Any]:
+    return dict(tx.execute(EVENTS).fetchone() or {})
+
+
+def _lanes(tx: Transaction) -> dict[str, Any]:
+    from services.agency_gateway.domain.lane import Circuit
+    from services.agency_gateway.domain.trouble import Trouble
+    from services.agency_gateway.store import lanes
+
+    found = lanes.overview(tx)
+    troubled = [lane for lane in found if lane.circuit is not Circuit.CLOSED or lane.person or lane.unknown]
+    moment = now()
+    return {
+        "lanes": len(found),
+        "not_flowing": sum(lane.circuit is not Circuit.CLOSED for lane in found),
+        **{
+            state: sum(getattr(lane, state) for lane in found)
+            for state in ("waiting", "sending", "offered", "unknown", "person")
+        },
+        "worst": [
+            {
+                "agency": lane.agency_code,
+                "name": lane.agency_name,
+                "circuit": lane.circuit.value,
+                "backlog": lane.backlog,
+                "unknown": lane.unknown,
+                "person": lane.person,
+                "oldest_seconds": (moment - lane.oldest_at).total_seconds() if lane.oldest_at else None,
+                "trouble": lane.last_trouble,
+                "trouble_zh": Trouble(lane.last_trouble).zh if lane.last_trouble else None,
+                "trouble_en": Trouble(lane.last_trouble).en if lane.last_trouble else None,
+            }
+            for lane in troubled[:WORST]
+        ],
+    }
+
+
+def _clocks(tx: Transaction) -> dict[str, Any]:
+    from services.oversight.store import clocks
+
+    standings = clocks.standings(tx, china_day(now()))
+    binding = [standing for standing in standings if standing.rule not in PETITIONERS]
+    return {
+        "running": sum(s.due_later + s.due_today + s.overdue for s in binding),
+        "due_today": sum(s.due_today for s in binding),
+        "overdue": sum(s.overdue for s in binding),
+        "provisional": sum(s.provisional for s in standings),
+        "overdue_by_rule": {s.rule: s.overdue for s in binding if s.overdue},
+    }
+
+
+def _calendar(tx: Transaction) -> list[dict[str, Any]]:
+    known = calendar.years(tx)
+    this = china_day(now()).year
+    return [
+        {"year": year, "status": known[year].value if year in known else "provisional"} for year in (this, this + 1)
+    ]
+
+
+def _disk(stack: Stack) -> dict[str, int]:
+    usage = shutil.disk_usage(stack.layout.home)
+    return {"free_bytes": usage.free, "size_bytes": usage.total}
+
+
+def _watched(stack: Stack) -> float | None:
+    """How long ago oversight had no clock left to look at; None where it does not answer or has just begun."""
+    text = _text(f"http://{HOST}:{stack.layout.ports.ops('oversight')}/metrics")
+    match = WATCHED.search(text)
+    return round(time.time() - float(match[1]), 1) if match and float(match[1]) else None
+
+
+def _depths(stack: Stack) -> dict[str, int]:
+    """How many messages lie in each queue, from the broker's own metrics."""
+    text = _text(f"http://{HOST}:{stack.layout.ports.broker_metrics}/metrics/per-object")
+    return {queue: int(depth) for queue, depth in DEPTH.findall(text)}
+
+
+def _parts(operations: str) -> dict[str, str]:
+    """The parts of a process, each `ok` or why not."""
+    try:
+        with urllib.request.urlopen(operations + "/readyz", timeout=3) as answer:  # noqa: S310  (our own address)
+            body = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    except OSError:
+        return {}
+    try:
+        return dict(json.loads(body)["parts"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _json(url: str) -> dict[str, Any]:
+    try:
+        loaded = json.loads(_text(url) or "{}")
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _text(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own address on loopback)
+            return str(answer.read().decode())
+    except OSError:
+        return ""

@@ -1,0 +1,104 @@
+"""What `lianban status` says needs a person."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.survey import age, attention
+
+RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
+
+A_PROCESS = {
+    "name": "routing", "state": "running", "ready": True, "why": None, "outbox": 0, "outbox_oldest": None, "parked": 0,
+    "parked_oldest": None, "quarantined": 0, "poison": 0,
+}  # fmt: skip
+A_LANE = {
+    "agency": "city-ecology", "name": "清河市生态环境局", "circuit": "closed", "backlog": 0, "unknown": 0, "person": 0,
+    "oldest_seconds": None, "trouble": None, "trouble_zh": None, "trouble_en": None,
+}  # fmt: skip
+WELL: dict[str, Any] = {
+    "processes": [A_PROCESS],
+    "lanes": {"worst": []},
+    "clocks": {"watched_seconds_ago": 4.0},
+    "calendar": [{"year": 2026, "status": "official"}, {"year": 2027, "status": "official"}],
+    "disk": {"free_bytes": 80e9, "size_bytes": 100e9},
+}
+
+
+def surveyed(**changes: Any) -> dict[str, Any]:
+    return deepcopy(WELL) | changes
+
+
+def with_process(**changes: Any) -> dict[str, Any]:
+    return surveyed(processes=[A_PROCESS | changes])
+
+
+def with_lane(**changes: Any) -> dict[str, Any]:
+    return surveyed(lanes={"worst": [A_LANE | changes]})
+
+
+def test_a_healthy_stack_needs_nobody() -> None:
+    assert list(attention(WELL)) == []
+    assert list(attention(with_process(outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
+    assert list(attention(with_lane(unknown=3, oldest_seconds=40.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "alert", "words"),
+    [
+        (with_process(ready=False, state="fatal"), "LianbanServiceDown", "routing"),
+        (with_process(ready=False, why="does not answer yet"), "LianbanServiceDown", "does not answer"),
+        (with_process(ready=False, why="relay: the broker is out of reach"), "LianbanServiceNotReady", "relay"),
+        (with_process(ready=False, name="rabbitmq", state="exited"), "LianbanBrokerDown", "rabbitmq"),
+        (with_process(outbox=9, outbox_oldest=61.0), "LianbanOutboxStuck", "1m"),
+        (with_process(quarantined=2), "LianbanQuarantineNotEmpty", "2"),
+        (with_process(poison=1), "LianbanPoisonNotEmpty", "1"),
+        (with_process(parked=1, parked_oldest=901.0), "LianbanEventsParked", "15m"),
+        (with_lane(circuit="open", trouble_en="Cannot connect"), "LianbanLaneOpen", "Cannot connect"),
+        (with_lane(circuit="half_open", trouble_en="Cannot connect"), "LianbanLaneOpen", "清河市生态环境局"),
+        (with_lane(person=4), "LianbanDeliveriesNeedPerson", "4"),
+        (with_lane(unknown=1, oldest_seconds=901.0), "LianbanDeliveriesUnknown", "1"),
+        (surveyed(clocks={"watched_seconds_ago": 61.0}), "LianbanClocksLate", "1m"),
+        (
+            surveyed(calendar=[{"year": 2026, "status": "provisional"}, {"year": 2027, "status": "provisional"}]),
+            "LianbanCalendarProvisional",
+            "2026",
+        ),
+        (surveyed(disk={"free_bytes": 5e9, "size_bytes": 100e9}), "LianbanDiskFull", "5.0 GB"),
+    ],
+)
+def test_what_needs_a_person_is_told_with_its_runbook(found: dict[str, Any], alert: str, words: str) -> None:
+    ((told, text),) = attention(found)
+    assert told == alert
+    assert words in text
+    assert (RUNBOOKS / f"{alert}.md").exists()
+
+
+def test_what_could_not_be_read_is_no_reason_to_fall_over() -> None:
+    found = surveyed(
+        lanes=None, clocks=None, calendar=None, processes=[{"name": "nginx", "state": "running", "ready": True}]
+    )
+    assert list(attention(found)) == []
+
+
+def test_causes_stand_before_consequences() -> None:
+    found = with_process(ready=False, why="relay: away", outbox_oldest=900.0) | {
+        "disk": {"free_bytes": 1e9, "size_bytes": 100e9}
+    }
+    assert [alert for alert, _ in attention(found)] == [
+        "LianbanDiskFull",
+        "LianbanServiceNotReady",
+        "LianbanOutboxStuck",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, ""), (0.4, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (11220, "3:07h"), (4 * 86400, "4d")],
+)
+def test_ages_are_short(seconds: float | None, shown: str) -> None:
+    assert age(seconds) == shown
