@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.story import story
 from cli.target import stack
 from deploy.local.stack import Stack
 
@@ -13,6 +14,9 @@ from deploy.local.stack import Stack
 @click.group()
 def demo() -> None:
     """演示城市 The demo city: fictional, for trying out; never for real matters."""
+
+
+demo.add_command(story)
 
 
 @demo.command()

@@ -64,9 +64,13 @@ def blueprint(pool: store.Pool, known: Tenants, admin_key: str | None) -> Bluepr
     def set_autopilot(code: str) -> Response:
         config = autopilot.to_json(reading.mapping(request.get_json(), "autopilot"))
         with pool.connection() as connection:
-            if not store.set_autopilot(connection, code, config):
+            before = store.tenant(connection, code)
+            if before is None:
                 raise _unknown()
-            apply_autopilot(connection, code, config)
+            store.set_autopilot(connection, code, config)
+            # Other rules or another pace alone must not give the autopilot what people have taken in hand.
+            if before.autopilot["mode"] != config["mode"]:
+                apply_autopilot(connection, code, config)
         known.forget()
         return jsonify(autopilot=config)
 

@@ -217,6 +217,7 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
             for due in due_of(assignment, read(tx))
         ],
         "is_copy": assignment.role is AgencyRole.COPY,
+        "longest_text": LONGEST_TEXT,
     }
 
 
@@ -239,6 +240,5 @@ def _form(tx: Transaction, assignment: Assignment, kind: ExchangeKind) -> dict[s
         "reasons": [(reason.value, reason.label(language())) for reason in ObjectionReason],
         "result_field": translation.result_field,
         "text_field": translation.text_field,
-        "longest_text": LONGEST_TEXT,
         "longest_basis": LONGEST_BASIS,
     }
