@@ -54,7 +54,7 @@ def histories(most: int | None) -> None:
 
     here = _running()
     try:
-        with bars() as progress, past.alone(here):
+        with bars() as progress:
             told = past.make(here, progress, most=most)
     finally:
         runtime.close()

@@ -49,7 +49,8 @@ def make(here: Stack, progress: Progress, *, most: int | None = None) -> str:
     if row and row["there"]:
         said = "已有信访事项，不再生成历史 the city has matters already: no past was made"
     else:
-        said = _play(here, progress, most)
+        with alone(here):
+            said = _play(here, progress, most)
     here.layout.past.write_text(f"{now().isoformat()}\n{said}\n", encoding="utf-8")
     return said
 
