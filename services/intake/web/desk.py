@@ -15,18 +15,17 @@ from lianban.chassis.secrets import blind
 from lianban.chassis.time import now
 from lianban.chassis.web import PageRequest, Pages, body, idempotent, log_access, principal, require
 from lianban.chassis.web.protection import FORM_TYPES
-from lianban.contracts.codes import Channel, IdType, MatterState, Purpose, StaffRole
-from lianban.law import rulebook
+from lianban.contracts.codes import Channel, MatterState, StaffRole
 from services.intake.app import disclose
 from services.intake.app.petitioner import state_of
-from services.intake.app.register import contacts_of, register
+from services.intake.app.register import contacts_of
 from services.intake.domain import number as numbers
 from services.intake.domain.caller import territory_prefix
-from services.intake.domain.petition import CLAIMS, Faulty, Petition, normalise_phone
+from services.intake.domain.petition import Petition, normalise_phone
 from services.intake.domain.progress import ENDED
 from services.intake.store import matters, uploads
-from services.intake.web import status
-from services.intake.web.forms import Form, region_groups, region_name
+from services.intake.web import registering, status
+from services.intake.web.forms import Form
 from services.intake.web.reading import caller
 
 desk = Pages("intake_desk", __name__)
@@ -69,7 +68,7 @@ def search() -> Any:
 @require(*CLERKS)
 def blank() -> str:
     """The empty form for registering on somebody's behalf."""
-    return _show_form(Form.blank(channel=Channel.VISIT.value))
+    return registering.show(Form.blank(channel=Channel.VISIT.value), desk=True)
 
 
 @desk.post("/intake/new")
@@ -77,21 +76,7 @@ def blank() -> str:
 @body(megabytes=24, types=FORM_TYPES)
 def fill_in() -> Any:
     """A step of filling in; the preview shows what the same person has running."""
-    form = Form.posted()
-    wanted = request.form.get("do")
-    if wanted == "claim":
-        form.claims = min(form.claims + 1, CLAIMS)
-        return _show_form(form)
-    if wanted == "edit":
-        return _show_form(form)
-    told = form.read(Channel.VISIT.value)
-    if told is None:
-        return _show_form(form), 422
-    with database().transaction() as tx:
-        place = region_name(tx, told.region_code)
-    return render_template(
-        "intake/preview.html", form=form, petition=told, place=place, desk=True, duplicates=_duplicates(told)
-    )
+    return registering.fill_in(Channel.VISIT, desk=True, duplicates=_duplicates)
 
 
 @desk.post("/intake/new/confirm")
@@ -99,16 +84,7 @@ def fill_in() -> Any:
 @idempotent
 def confirm() -> Any:
     """Register, and show the slip for the petitioner."""
-    form = Form.posted()
-    told = form.read(Channel.VISIT.value)
-    if told is None:
-        return _show_form(form), 422
-    try:
-        done = register(told, by=caller(), at=now())
-    except Faulty as faulty:
-        form.blame(faulty)
-        return _show_form(form), 422
-    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook.standard(), desk=True)
+    return registering.confirm(Channel.VISIT, desk=True)
 
 
 @desk.get("/intake/matters/<uuid:matter_id>")
@@ -135,22 +111,6 @@ def show(matter_id: UUID) -> str:
         persons=persons,
         files=files,
         status=status.for_page(matter_id, now()),
-    )
-
-
-def _show_form(form: Form) -> str:
-    with database().transaction() as tx:
-        regions = region_groups(tx)
-    return render_template(
-        "intake/submit.html",
-        form=form,
-        values=form.values,
-        errors=form.errors,
-        regions=regions,
-        purposes=Purpose,
-        id_types=IdType,
-        channels=Channel,
-        desk=True,
     )
 
 

@@ -8,18 +8,16 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, session
 
 from lianban.chassis.errors import Rejected
-from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.chassis.web import Pages, _, body, idempotent, public, rejected_fields
 from lianban.chassis.web.protection import FORM_TYPES
-from lianban.contracts.codes import IdType, Purpose, RatingTarget
+from lianban.contracts.codes import Channel, RatingTarget
 from lianban.law import rulebook
 from services.intake.app import petitioner
-from services.intake.app.register import register
 from services.intake.domain import number as numbers
-from services.intake.domain.petition import CLAIMS, Faulty
-from services.intake.web import status
-from services.intake.web.forms import Form, region_groups, region_name
+from services.intake.domain.petition import Faulty
+from services.intake.web import registering, status
+from services.intake.web.forms import Form
 from services.intake.web.matters import throttled
 from services.intake.web.reading import caller, form_errors
 
@@ -41,7 +39,7 @@ def home() -> str:
 @public
 def submit() -> str:
     """The empty form."""
-    return _show_form(Form.blank())
+    return registering.show(Form.blank(), desk=False)
 
 
 @portal.post("/submit")
@@ -49,19 +47,7 @@ def submit() -> str:
 @body(megabytes=24, types=FORM_TYPES)
 def fill_in() -> Any:
     """A step of filling in: another claim, back to the form, or on to the preview."""
-    form = Form.posted()
-    wanted = request.form.get("do")
-    if wanted == "claim":
-        form.claims = min(form.claims + 1, CLAIMS)
-        return _show_form(form)
-    if wanted == "edit":
-        return _show_form(form)
-    told = form.read("web")
-    if told is None:
-        return _show_form(form), 422
-    with database().transaction() as tx:
-        place = region_name(tx, told.region_code)
-    return render_template("intake/preview.html", form=form, petition=told, place=place, desk=False)
+    return registering.fill_in(Channel.WEB, desk=False)
 
 
 @portal.post("/submit/confirm")
@@ -69,16 +55,7 @@ def fill_in() -> Any:
 @idempotent
 def confirm() -> Any:
     """Register what the preview showed; a second click shows the same number."""
-    form = Form.posted()
-    told = form.read("web")
-    if told is None:
-        return _show_form(form), 422
-    try:
-        done = register(told, by=caller(), at=now())
-    except Faulty as faulty:
-        form.blame(faulty)
-        return _show_form(form), 422
-    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook.standard(), desk=False)
+    return registering.confirm(Channel.WEB, desk=False)
 
 
 @portal.get("/matters")
@@ -190,21 +167,6 @@ def withdraw(number: str) -> Any:
         return _show_status(matter, {"": next(iter(rejected_fields(rejected).values()))}), rejected.status
     flash(_("信访事项已撤回。"), "good")
     return redirect(f"/matters/{_safe(number)}", 303)
-
-
-def _show_form(form: Form) -> str:
-    with database().transaction() as tx:
-        regions = region_groups(tx)
-    return render_template(
-        "intake/submit.html",
-        form=form,
-        values=form.values,
-        errors=form.errors,
-        regions=regions,
-        purposes=Purpose,
-        id_types=IdType,
-        desk=False,
-    )
 
 
 def _show_status(matter: UUID, errors: dict[str, str] | None = None, form: Form | None = None) -> str:
