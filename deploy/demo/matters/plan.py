@@ -21,6 +21,8 @@ PETITIONER = "petitioner"
 OFFICER = "officer"
 PHONE = re.compile(r"1610000[0-9]{4}")
 """Petitioners' numbers: the mobile block 161 is not issued to subscribers."""
+_WRAPPED = re.compile(r"(?<=[\u2010-\u201f\u3000-\u9fff\uff00-\uffef])\s+(?=[\u2010-\u201f\u3000-\u9fff\uff00-\uffef])")
+"""Where a line of Chinese was wrapped in the file: what YAML makes of it is no space of the text."""
 
 
 class Stage(StrEnum):
@@ -201,7 +203,7 @@ def _story(entry: Entry) -> DemoMatter:
         purpose=told.code("purpose", Purpose, Purpose.APPEAL),
         region_code=told.text("region_code"),
         title=told.text("title"),
-        content=told.text("content"),
+        content=_WRAPPED.sub("", told.text("content")),
         claims=told.texts("claims"),
         petitioner=Person(
             petitioner.text("name"), petitioner.text("phone"), petitioner.text("address"), petitioner.optional("email")
@@ -227,14 +229,14 @@ def _step(entry: Entry) -> Step:
         at=time.fromisoformat(at),
         actor=entry.text("actor"),
         action=entry.code("action", Action, Action.SUBMIT),
-        text=entry.text("text", ""),
+        text=_WRAPPED.sub("", entry.text("text", "")),
         lead=entry.optional("lead"),
         co_handlers=entry.texts("co_handlers"),
         reason=None if given is None else entry.code("reason", ObjectionReason, ObjectionReason.OUTSIDE_POWERS),
         proposed_agency=entry.optional("proposed_agency"),
         legal_basis=entry.text("legal_basis", ""),
         results=tuple(_result(item) for item in entry.entries("results")),
-        facts=entry.text("facts", ""),
+        facts=_WRAPPED.sub("", entry.text("facts", "")),
         remedy=entry.text("remedy", ""),
         parties=(*entry.texts("parties"), *entry.texts("participants")),
         votes=tuple(_vote(item) for item in entry.entries("votes")),
