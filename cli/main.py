@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "reset": "cli.stack:reset",
     "status": "cli.status:status",
     "token": "cli.token:token",
+    "sign-in": "cli.sign_in:sign_in",
     "agency": "cli.agency:agency",
     "demo": "cli.demo:demo",
     "import": "cli.importing:command",

@@ -37,6 +37,8 @@ OPEN = {
     "GET /matters/{number}",
     "GET /matters/{number}/withdraw",
     "GET /sign-in",
+    "GET /sign-in/oidc/{provider}",
+    "GET /sign-in/oidc/{provider}/callback",
     "GET /sign-in/refresh",
     "GET /sign-out",
     "GET /submit",

@@ -1,8 +1,9 @@
 """Signing in with a local account: password, access token of 15 minutes, rotating refresh token, throttling.
 
-OIDC would stand beside :func:`sign_in`: whatever vouches for a person ends in :func:`_begin`, which alone opens a
-session. The refresh token is stored as a hash; each use replaces it. A replaced token that comes again is theft or a
-lost answer: within a few seconds it is taken for the latter, later it ends the session.
+Whatever vouches for a person, the password here or a provider in :mod:`services.routing.app.single_sign_on`, ends in
+:func:`begin`, which alone opens a session. The refresh token is stored as a hash; each use replaces it. A replaced
+token that comes again is theft or a lost answer: within a few seconds it is taken for the latter, later it ends the
+session.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from lianban.chassis.auth import ACCESS_SECONDS, Principal, issue_access
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
+from lianban.chassis.secrets import seal, unseal
+from services.routing.app import sign_in_policy
 from services.routing.app.registering import hash_password
 from services.routing.domain.register import Staff
 from services.routing.store import staff as store
@@ -64,6 +67,14 @@ class SignedIn:
     refresh_expires: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """The provider that vouched for a session, with its id_token: the provider keeps a session of its own."""
+
+    provider: str
+    id_token: str
+
+
 def principal_of(staff_id: UUID, staff: Staff) -> Principal:
     """Who a member of staff is, as tokens say it."""
     return Principal(
@@ -78,6 +89,13 @@ def principal_of(staff_id: UUID, staff: Staff) -> Principal:
 
 def sign_in(username: str, password: str, *, at: datetime, run: Run = at_once) -> SignedIn:
     """The tokens of whoever knows the password; raises :class:`Rejected` that does not tell which part was wrong."""
+    if not sign_in_policy.policy().local_accounts:
+        raise Rejected(
+            "local-sign-in-off",
+            "本站已停用用户名和密码登录，请使用统一身份认证。",
+            "User names and passwords are switched off here; sign in with your organisation's account.",
+            status=403,
+        )
     name = username.strip().lower()
     with database().transaction() as tx:
         account = store.by_username(tx, name)
@@ -94,7 +112,7 @@ def sign_in(username: str, password: str, *, at: datetime, run: Run = at_once) -
             raise _locked(account.locked_until, at)
         else:
             store.note_success(tx, account.id, at=at)
-            return _begin(tx, account.id, account.staff, at)
+            return begin(tx, account.id, account.staff, at=at)
     raise Rejected(
         "sign-in-failed", "用户名或者密码不正确。", "User name or password is not right.", status=401, field="username"
     )
@@ -103,12 +121,13 @@ def sign_in(username: str, password: str, *, at: datetime, run: Run = at_once) -
 def refresh(token: str, *, at: datetime) -> SignedIn | None:
     """New tokens for a session that goes on; ``None`` when it is over or the token does not count."""
     digest = _digest(token)
+    allowed = sign_in_policy.policy()
     with database().transaction() as tx:
         session = store.session_of(tx, digest)
         if session is None or session.ended or session.expires_at <= at:
             return None
         account = store.by_id(tx, session.staff_id)
-        if account is None or not account.staff.active:
+        if account is None or not account.staff.active or not allowed.goes_on(session.provider):
             store.end_session(tx, session.id, at=at)
             return None
         if session.replaced:
@@ -121,14 +140,18 @@ def refresh(token: str, *, at: datetime) -> SignedIn | None:
         return _tokens(account.id, account.staff, fresh, session.expires_at, at)
 
 
-def sign_out(token: str | None, *, at: datetime) -> None:
-    """The session of a refresh token is over; an unknown token changes nothing."""
+def sign_out(token: str | None, *, at: datetime) -> Vouching | None:
+    """The session of a refresh token is over; an unknown token changes nothing. Returns who vouched for it."""
     if not token:
-        return
+        return None
     with database().transaction() as tx:
         session = store.session_of(tx, _digest(token))
-        if session is not None:
-            store.end_session(tx, session.id, at=at)
+        if session is None:
+            return None
+        store.end_session(tx, session.id, at=at)
+    if session.provider is None or session.id_token is None:
+        return None
+    return Vouching(session.provider, unseal(session.id_token, context=_place(session.id)))
 
 
 def sign_out_everywhere(staff_id: UUID, *, at: datetime) -> int:
@@ -177,10 +200,27 @@ def _locked(until: datetime, at: datetime) -> Rejected:
     )
 
 
-def _begin(tx: Transaction, staff_id: UUID, staff: Staff, at: datetime) -> SignedIn:
+def begin(
+    tx: Transaction, staff_id: UUID, staff: Staff, *, at: datetime, vouched_by: Vouching | None = None
+) -> SignedIn:
+    """Open a session for a person who was vouched for: by the password, or by a provider with its id_token."""
     fresh = secrets.token_urlsafe(32)
-    store.open_session(tx, uuid4(), staff_id, _digest(fresh), at=at, expires_at=at + SESSION)
+    session_id = uuid4()
+    store.open_session(
+        tx,
+        session_id,
+        staff_id,
+        _digest(fresh),
+        at=at,
+        expires_at=at + SESSION,
+        provider=vouched_by.provider if vouched_by else None,
+        id_token=seal(vouched_by.id_token, context=_place(session_id)) if vouched_by else None,
+    )
     return _tokens(staff_id, staff, fresh, at + SESSION, at)
+
+
+def _place(session_id: UUID) -> str:
+    return f"staff_session.id_token:{session_id}"
 
 
 def _tokens(staff_id: UUID, staff: Staff, fresh: str | None, expires: datetime, at: datetime) -> SignedIn:

@@ -18,12 +18,12 @@ from lianban.contracts.refs import agency_id, region_id
 from lianban.contracts.routing import AgencyRegistered, RegionRegistered
 from lianban.law import places
 from services.routing.domain.register import Agency, MatterType, Region, Staff
+from services.routing.domain.vouching import USERNAME
 from services.routing.store import registers
 from services.routing.store import staff as accounts
 
 _AGENCY_CODE = re.compile(r"[a-z0-9-]{3,40}\Z")
 _REGION_CODE = re.compile(r"[0-9]{12}\Z")
-_USERNAME = re.compile(r"[a-z0-9._-]{2,64}\Z")
 PASSWORD_LENGTH = 10
 """Fewest characters of a password (GB/T 22239-2019, 8.1.4.1: passwords are to be complex)."""
 
@@ -108,7 +108,7 @@ def register_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> 
 
 def register_staff(tx: Transaction, item: Staff, password: str | None, *, at: datetime) -> UUID:
     """Add a staff account or change it; ``None`` keeps the password. Returns the account's id."""
-    if not _USERNAME.match(item.username):
+    if not USERNAME.match(item.username):
         raise Rejected(
             "username",
             "用户名只能含小写字母、数字和 . _ -，2至64位。",

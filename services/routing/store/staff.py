@@ -33,6 +33,8 @@ class Session:
     refreshed_at: datetime
     ended: bool
     replaced: bool
+    provider: str | None
+    id_token: bytes | None
 
 
 def _account(row: dict[str, Any]) -> Account:
@@ -105,15 +107,24 @@ def set_password(tx: Transaction, staff_id: UUID, password_hash: str) -> None:
 
 
 def open_session(
-    tx: Transaction, session_id: UUID, staff_id: UUID, token_hash: bytes, *, at: datetime, expires_at: datetime
+    tx: Transaction,
+    session_id: UUID,
+    staff_id: UUID,
+    token_hash: bytes,
+    *,
+    at: datetime,
+    expires_at: datetime,
+    provider: str | None = None,
+    id_token: bytes | None = None,
 ) -> None:
-    """A browser signed in."""
+    """A browser signed in; ``provider`` vouched for the person with the sealed ``id_token``, or nobody but we did."""
     tx.execute(
         """
-        insert into staff_session (id, staff_id, token_hash, started_at, refreshed_at, expires_at)
-        values (%s, %s, %s, %s, %s, %s)
+        insert into staff_session
+            (id, staff_id, token_hash, started_at, refreshed_at, expires_at, provider, id_token)
+        values (%s, %s, %s, %s, %s, %s, %s, %s)
         """,
-        (session_id, staff_id, token_hash, at, at, expires_at),
+        (session_id, staff_id, token_hash, at, at, expires_at, provider, id_token),
     )
 
 
@@ -130,7 +141,14 @@ def session_of(tx: Transaction, token_hash: bytes) -> Session | None:
     if row is None:
         return None
     return Session(
-        row["id"], row["staff_id"], row["expires_at"], row["refreshed_at"], row["ended_at"] is not None, row["replaced"]
+        row["id"],
+        row["staff_id"],
+        row["expires_at"],
+        row["refreshed_at"],
+        row["ended_at"] is not None,
+        row["replaced"],
+        row["provider"],
+        row["id_token"],
     )
 
 
@@ -143,14 +161,17 @@ def replace_token(tx: Transaction, session_id: UUID, token_hash: bytes, *, at: d
 
 
 def end_session(tx: Transaction, session_id: UUID, *, at: datetime) -> None:
-    """The session is over."""
-    tx.execute("update staff_session set ended_at = %s where id = %s and ended_at is null", (at, session_id))
+    """The session is over; what its provider told of the person is forgotten."""
+    tx.execute(
+        "update staff_session set ended_at = %s, id_token = null where id = %s and ended_at is null", (at, session_id)
+    )
 
 
 def end_all_sessions(tx: Transaction, staff_id: UUID, *, at: datetime) -> int:
     """Every session of a person is over; returns how many were."""
     return tx.execute(
-        "update staff_session set ended_at = %s where staff_id = %s and ended_at is null", (at, staff_id)
+        "update staff_session set ended_at = %s, id_token = null where staff_id = %s and ended_at is null",
+        (at, staff_id),
     ).rowcount
 
 

@@ -5,7 +5,6 @@ The refresh cookie goes only to ``/sign-in…``; every other service sees no mor
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,37 +14,25 @@ from marshmallow import Schema, fields, validate
 from lianban.chassis.errors import Rejected
 from lianban.chassis.offload import offload
 from lianban.chassis.runtime import database
-from lianban.chassis.settings import settings
 from lianban.chassis.time import now
 from lianban.chassis.web import (
     Pages,
     _,
-    clear_access_cookie,
+    language,
     limiter,
-    log_access,
     principal,
     public,
     read_form,
     rejected_fields,
     require,
     safe_next,
-    set_access_cookie,
 )
-from lianban.contracts.codes import StaffRole
-from services.routing.app import accounts, metrics
+from services.routing.app import accounts, metrics, sign_in_policy, single_sign_on
 from services.routing.store import registers
 from services.routing.store import staff as store
+from services.routing.web.sessions import REFRESH_COOKIE, forget, give, home_of, record, sign_in_page
 
 sign_in_pages = Pages("sign_in", __name__)
-
-REFRESH_COOKIE = "lianban_refresh"
-_HOMES = (
-    (StaffRole.OFFICER, "/routing/"),
-    (StaffRole.CLERK, "/intake/"),
-    (StaffRole.AGENCY, "/desk/"),
-    (StaffRole.SUPERVISOR, "/oversight/"),
-    (StaffRole.AUDITOR, "/oversight/"),
-)
 
 
 class SignInForm(Schema):
@@ -68,13 +55,16 @@ class PasswordForm(Schema):
 def show_sign_in() -> Any:
     """The sign-in page; who is signed in already goes on."""
     target = safe_next(request.args.get("next"), "")
+    trouble = request.args.get("trouble", "")
+    if trouble in single_sign_on.TROUBLES:
+        return sign_in_page(target, trouble=single_sign_on.TROUBLES[trouble][language() == "en"])
     if principal().signed_in:
-        return redirect(target or _home(), 302)
+        return redirect(target or home_of(principal()), 302)
     if request.cookies.get(REFRESH_COOKIE):
         renewed = _renew(target)
         if renewed is not None:
             return renewed
-    return render_template("routing/sign_in.html", next=target)
+    return sign_in_page(target)
 
 
 @sign_in_pages.post("/sign-in")
@@ -92,16 +82,15 @@ def sign_in() -> Any:
         except Rejected as refused:
             errors, status = rejected_fields(refused), refused.status
             metrics.sign_ins.labels("refused").inc()
-            _record("sign-in", outcome="refused")
+            record("sign-in", outcome="refused")
         else:
-            home = next((path for role, path in _HOMES if role in signed.principal.roles), "/account")
-            response = make_response(redirect(target or home, 303))
-            _give(response, signed)
+            response = make_response(redirect(target or home_of(signed.principal), 303))
+            give(response, signed)
             metrics.sign_ins.labels("accepted").inc()
-            _record("sign-in", actor=signed.principal.subject)
+            record("sign-in", actor=signed.principal.subject)
             return response
     shown = {"username": request.form.get("username", "")[:100]}
-    return render_template("routing/sign_in.html", next=target, values=shown, errors=errors), status
+    return sign_in_page(target, values=shown, errors=errors), status
 
 
 @sign_in_pages.get("/sign-in/refresh")
@@ -113,7 +102,7 @@ def refresh() -> Any:
     if renewed is not None:
         return renewed
     response = make_response(redirect(f"/sign-in?next={target}", 302))
-    _forget(response)
+    forget(response)
     return response
 
 
@@ -127,11 +116,17 @@ def show_sign_out() -> Any:
 @sign_in_pages.post("/sign-in/end")
 @public
 def sign_out() -> Any:
-    """End the session of this browser."""
-    accounts.sign_out(request.cookies.get(REFRESH_COOKIE), at=now())
-    flash(_("您已退出登录。"), "good")
-    response = make_response(redirect("/sign-in", 303))
-    _forget(response)
+    """End the session of this browser, here and at the provider that vouched for it."""
+    vouched_by = accounts.sign_out(request.cookies.get(REFRESH_COOKIE), at=now())
+    onward = single_sign_on.farewell_url(vouched_by) if vouched_by is not None else None
+    if onward is None:
+        flash(_("您已退出登录。"), "good")
+        response = make_response(redirect("/sign-in", 303))
+    else:
+        # Not a redirect: the answer to a form may lead to this site only (Content-Security-Policy: form-action).
+        response = make_response(render_template("routing/signed_out.html", onward=onward))
+        response.headers["Refresh"] = f"0; url={onward}"
+    forget(response)
     return response
 
 
@@ -158,10 +153,10 @@ def change_password() -> Any:
             if "password" in errors:
                 errors["new"] = errors.pop("password")
         else:
-            _record("password-changed", actor=principal().subject)
+            record("password-changed", actor=principal().subject)
             flash(_("密码已修改，请重新登录。"), "good")
             response = make_response(redirect("/sign-in", 303))
-            _forget(response)
+            forget(response)
             return response
     return _account_page(errors), 422
 
@@ -173,7 +168,7 @@ def end_sessions() -> Any:
     accounts.sign_out_everywhere(UUID(principal().subject), at=now())
     flash(_("您已在所有设备上退出登录。"), "good")
     response = make_response(redirect("/sign-in", 303))
-    _forget(response)
+    forget(response)
     return response
 
 
@@ -183,49 +178,24 @@ def _account_page(errors: dict[str, str]) -> str:
         agency = registers.agency(tx, who.agency) if who.agency else None
         region = registers.region(tx, who.territory) if who.territory else None
         sessions = store.open_sessions(tx, UUID(who.subject), at=now())
+        known = store.by_id(tx, UUID(who.subject))
+    has_password = sign_in_policy.policy().local_accounts and known is not None and known.password_hash is not None
     return render_template(
-        "routing/account.html", who=who, agency=agency, region=region, sessions=sessions, values={}, errors=errors
+        "routing/account.html",
+        who=who,
+        agency=agency,
+        region=region,
+        sessions=sessions,
+        has_password=has_password,
+        values={},
+        errors=errors,
     )
-
-
-def _home() -> str:
-    return next((path for role, path in _HOMES if principal().has(role)), "/account")
 
 
 def _renew(target: str) -> Response | None:
     signed = accounts.refresh(request.cookies.get(REFRESH_COOKIE, ""), at=now())
     if signed is None:
         return None
-    home = next((path for role, path in _HOMES if role in signed.principal.roles), "/account")
-    response = make_response(redirect(target or home, 302))
-    _give(response, signed)
+    response = make_response(redirect(target or home_of(signed.principal), 302))
+    give(response, signed)
     return response
-
-
-def _give(response: Response, signed: accounts.SignedIn) -> None:
-    set_access_cookie(response, signed.access, expires=signed.access_expires)
-    if signed.refresh is not None:
-        _set_refresh(response, signed.refresh, signed.refresh_expires)
-    response.headers["Cache-Control"] = "no-store"
-
-
-def _set_refresh(response: Response, token: str, expires: datetime) -> None:
-    response.set_cookie(
-        REFRESH_COOKIE,
-        token,
-        expires=expires,
-        httponly=True,
-        samesite="Lax",
-        secure=settings().public_url.startswith("https:"),
-        path="/sign-in",
-    )
-
-
-def _forget(response: Response) -> None:
-    clear_access_cookie(response)
-    response.delete_cookie(REFRESH_COOKIE, path="/sign-in", httponly=True, samesite="Lax")
-
-
-def _record(action: str, *, outcome: str = "allowed", actor: str | None = None) -> None:
-    with database().transaction() as tx:
-        log_access(tx, action, outcome=outcome, purpose=f"staff:{actor}" if actor else None)
