@@ -133,6 +133,7 @@ def begin(name: str, *, target: str, language: str, browser: str | None, at: dat
     sealed = seal(json.dumps({"nonce": nonce, "verifier": verifier, "target": target}), context=_place(digest))
     with database().transaction() as tx:
         identities.forget_attempts(tx, before=at - _REMEMBERED)
+        identities.forget_tokens(tx, at=at)
         identities.put_attempt(tx, digest, browser_hash=_digest(browser), provider=provider.name, sealed=sealed, at=at)
     return Started(url, browser)
 

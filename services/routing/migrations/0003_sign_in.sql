@@ -28,3 +28,4 @@ create index sign_in_attempt_started on sign_in_attempt (started_at);
 -- Which provider vouched for the session (null: a local account), and its id_token, sealed, for signing out there.
 alter table staff_session add column provider text;
 alter table staff_session add column id_token bytea;
+create index staff_session_id_token on staff_session (expires_at) where id_token is not null;

@@ -507,6 +507,17 @@ class TestSigningOut:
         assert row["ended_at"] is not None
         assert row["id_token"] is None
 
+    def test_what_the_provider_told_is_forgotten_when_the_session_ran_out(
+        self, browser: FlaskClient, site: Site, city: City
+    ) -> None:
+        site("link_by_username = true")
+        sign_in_through(browser)
+        leave(browser)
+        assert city.one("select id_token from staff_session")["id_token"] is not None
+        with time.at(now() + timedelta(hours=13)):
+            leave(browser)
+        assert city.one("select id_token from staff_session")["id_token"] is None
+
     @pytest.mark.parametrize("why", ["site", "provider"])
     def test_without_sign_out_at_the_provider_it_ends_here(
         self, browser: FlaskClient, site: Site, provider: OpenIdProvider, why: str
