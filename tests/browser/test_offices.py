@@ -84,6 +84,7 @@ def test_an_agency_accepts_and_replies_on_its_desk(visit: Visit, world: World, s
         claim.locator("textarea").fill("已经清理。")
     page.fill("[name=text]", "楼道已于昨日清理完毕。")
     page.fill("[name=facts]", "经查，堆物属实。")
+    page.fill("[name=legal_basis]", "《中华人民共和国消防法》第二十八条")
     if scripts:
         visitor.look("desk-reply")
     page.click("#statement button")

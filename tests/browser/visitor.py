@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
@@ -16,6 +15,7 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 NARROW, PHONE, DESKTOP = 360, 390, 1280
 PASSWORD = "qinghe-demo-2026"
 
+SEVERE = {"serious", "critical"}
 LOOK = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
   return found.violations.map((v) => ({id: v.id, impact: v.impact, help: v.help,
@@ -84,20 +84,12 @@ class Visitor:
         """Judge the page as it stands: fits a narrow phone, no serious finding of axe; keeps two pictures of it."""
         before = self.page.viewport_size or {"width": DESKTOP, "height": 900}
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        findings: list[Any] = []
-        for width in (NARROW, PHONE, DESKTOP):
-            self.page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
-            if width == NARROW:
-                assert self.page.evaluate(WIDER) == [], f"{name} is wider than {NARROW} px"
-            else:
-                self.page.screenshot(
-                    path=SCREENSHOTS / f"{name}-{'phone' if width == PHONE else 'desktop'}.png", full_page=True
-                )
-            if width != PHONE:
-                self.page.evaluate(axe())
-                findings += [f | {"width": width} for f in self.page.evaluate(LOOK) if f["impact"] in SEVERE]
+        self.page.set_viewport_size({"width": NARROW, "height": 844})
+        assert self.page.evaluate(WIDER) == [], f"{name} is wider than {NARROW} px"
+        self.page.evaluate(axe())
+        findings = [finding for finding in self.page.evaluate(LOOK) if finding["impact"] in SEVERE]
+        for width, screen in ((PHONE, "phone"), (DESKTOP, "desktop")):
+            self.page.set_viewport_size({"width": width, "height": 844 if width == PHONE else 900})
+            self.page.screenshot(path=SCREENSHOTS / f"{name}-{screen}.png", full_page=True)
         self.page.set_viewport_size(before)
         assert findings == [], f"{name}: " + json.dumps(findings, ensure_ascii=False, indent=1)
-
-
-SEVERE = {"serious", "critical"}
