@@ -113,6 +113,8 @@ class Worker:
         return planned
 
     def _look_at(self, item: dict[str, Any], now: float) -> bool:
+        if not isinstance(item.get("matter"), dict):
+            return False  # sent, but it does not lie on the desk yet
         known = self._store.assignment(item["assignment_id"])
         assignment = _read_assignment(item, known, known.reference if known else _reference(self._agency.code))
         state = str(item.get("state") or "sent")

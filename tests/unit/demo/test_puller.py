@@ -335,6 +335,19 @@ def test_a_desk_agency_accepts_when_its_objection_is_refused(
     assert exchange.kinds() == ["object", "accept", "progress", "reply"]
 
 
+def test_a_desk_agency_waits_until_the_matter_lies_on_its_desk(
+    exchange: FakeExchange, a_worker: Callable[..., Worker]
+) -> None:
+    on_desk = an_open_assignment()
+    exchange.open.append({key: value for key, value in on_desk.items() if key != "matter"})
+    worker = a_worker(desk=True)
+    rounds(worker, until=3)
+    assert exchange.kinds() == []
+    exchange.open[0] = on_desk
+    rounds(worker, start=4, until=14)
+    assert exchange.kinds() == ["accept", "progress", "reply"]
+
+
 def test_a_desk_agency_stops_when_the_assignment_is_gone(
     exchange: FakeExchange, a_worker: Callable[..., Worker]
 ) -> None:
