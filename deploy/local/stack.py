@@ -52,7 +52,7 @@ Say = Callable[[str], None]
 CITY_POLICY = ROOT / "deploy" / "demo" / "city" / "site.toml"
 """The demo city's policy, with which a stack with the demo city begins; from then on the stack's own counts."""
 
-READY_SECONDS = 180
+READY_SECONDS = 300
 """How long a start waits for the processes to be ready."""
 
 
