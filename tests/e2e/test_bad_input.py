@@ -15,6 +15,7 @@ from deploy.local.stack import Stack
 from lianban.chassis.time import now
 from lianban.chassis.topology import EVENTS
 from lianban.contracts.envelope import Envelope, partition_of
+from tests.e2e.doors import a_session
 from tests.waiting import until
 
 GOOD: dict[str, Any] = {
@@ -68,7 +69,7 @@ TABLE: list[tuple[str, Any, int, str]] = [
 def test_a_matter_that_cannot_be_registered_is_refused_with_the_place_and_the_reason(
     stack: Stack, body: Any, status: int, pointer: str
 ) -> None:
-    answer = requests.post(f"{stack.url}/api/v1/matters", json=body, timeout=20)
+    answer = a_session().post(f"{stack.url}/api/v1/matters", json=body, timeout=20)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     problem = answer.json()
@@ -88,17 +89,18 @@ RAW: list[tuple[str, bytes, dict[str, str], int]] = [
 
 @pytest.mark.parametrize(("body", "headers", "status"), [row[1:] for row in RAW], ids=[row[0] for row in RAW])
 def test_bytes_that_are_no_matter_are_refused(stack: Stack, body: bytes, headers: dict[str, str], status: int) -> None:
-    answer = requests.post(f"{stack.url}/api/v1/matters", data=body, headers=headers, timeout=20)
+    answer = a_session().post(f"{stack.url}/api/v1/matters", data=body, headers=headers, timeout=20)
     assert answer.status_code == status, answer.text
     assert "Traceback" not in answer.text
     assert answer.json()["status"] == status
 
 
 def test_the_same_key_with_the_same_body_answers_the_same_and_with_another_body_is_refused(stack: Stack) -> None:
+    anybody = a_session()
     headers = {"Idempotency-Key": str(uuid4())}
-    first = requests.post(f"{stack.url}/api/v1/matters", json=GOOD, headers=headers, timeout=20)
-    again = requests.post(f"{stack.url}/api/v1/matters", json=GOOD, headers=headers, timeout=20)
-    other = requests.post(f"{stack.url}/api/v1/matters", json=with_(title="另一件"), headers=headers, timeout=20)
+    first = anybody.post(f"{stack.url}/api/v1/matters", json=GOOD, headers=headers, timeout=20)
+    again = anybody.post(f"{stack.url}/api/v1/matters", json=GOOD, headers=headers, timeout=20)
+    other = anybody.post(f"{stack.url}/api/v1/matters", json=with_(title="另一件"), headers=headers, timeout=20)
     assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
     assert first.json() == again.json()
     assert "idempotency" in other.json()["type"]
@@ -117,7 +119,7 @@ UPLOADS: list[tuple[str, str, bytes, int]] = [
 
 @pytest.mark.parametrize(("name", "content", "status"), [row[1:] for row in UPLOADS], ids=[row[0] for row in UPLOADS])
 def test_a_file_that_is_not_what_it_says_is_refused(stack: Stack, name: str, content: bytes, status: int) -> None:
-    answer = requests.post(f"{stack.url}/api/v1/uploads", files={"file": (name, content)}, timeout=30)
+    answer = a_session().post(f"{stack.url}/api/v1/uploads", files={"file": (name, content)}, timeout=30)
     assert answer.status_code == status, answer.text
     assert answer.json()["title"]
 
@@ -144,7 +146,7 @@ class Zeros:
 def test_a_200_megabyte_upload_is_refused_without_being_taken_in(stack: Stack) -> None:
     file = Zeros(200_000_000)
     try:
-        answer = requests.post(
+        answer = a_session().post(
             f"{stack.url}/api/v1/uploads",
             data=file,
             headers={"Content-Type": "multipart/form-data; boundary=x"},
@@ -212,6 +214,6 @@ def test_an_event_that_no_contract_knows_waits_in_quarantine_with_the_reason(
 
 
 def test_unknown_pages_and_methods_answer_in_kind(stack: Stack) -> None:
-    assert requests.get(f"{stack.url}/no/such/page", timeout=10).status_code == 404
-    assert requests.get(f"{stack.url}/api/v1/nothing", timeout=10).status_code == 404
-    assert requests.delete(f"{stack.url}/api/v1/matters", timeout=10).status_code == 405
+    assert a_session().get(f"{stack.url}/no/such/page", timeout=10).status_code == 404
+    assert a_session().get(f"{stack.url}/api/v1/nothing", timeout=10).status_code == 404
+    assert a_session().delete(f"{stack.url}/api/v1/matters", timeout=10).status_code == 405

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deploy.local.stack import Stack
-from tests.e2e.people import BLACK_RIVER, Caller, Submitted, submit, suggested
+from tests.e2e.people import BLACK_RIVER, POLITE, Caller, Submitted, submit, suggested
 from tests.waiting import until
 
 LEAD, PULLING, DESK = "city-ecology", "city-urban", "dongping-town"
@@ -38,7 +38,7 @@ def test_a_matter_travels_from_the_petitioner_to_three_departments_and_back(stac
         DESK: "done",
     }
 
-    documents = until(lambda: served_documents(matter), "three documents served")
+    documents = until(lambda: served_documents(matter), "three documents served", every=POLITE)
     assert set(documents) == {"transfer_notice", "acceptance_notice", "decision"}
     for document in documents.values():
         assert matter.caller.fetch(document["href"]).content.startswith(b"%PDF")
@@ -65,6 +65,6 @@ def test_a_matter_that_is_not_solved_is_handled_again(stack: Stack) -> None:
 
     def again() -> bool:
         status = matter.status()
-        return bool(status["rating"]["round"] == 2 and status["status"] == "decided")
+        return bool(status["rating"]["round"] == 2 and status["status"] in {"decided", "served"})
 
-    until(again, "the decision of the second round", seconds=90)
+    until(again, "the decision of the second round", seconds=90, every=POLITE)
