@@ -6,25 +6,23 @@ import importlib
 import inspect
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from flask import Flask
 
-from deploy.local.layout import ROOT, SERVICES
+from deploy.local.layout import SERVICES
 from lianban.chassis.auth import Access
 from lianban.chassis.settings import Settings, use
 from lianban.chassis.web.access import access_of
 from lianban.contracts.codes import StaffRole
 
-PAGE = ROOT / "docs" / "reference" / "access.md"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 INTRODUCTION = """\
 # 谁可以使用哪个入口 Who may use which route
 
-<!-- Made by `python -m cli.access` from the views themselves; a test holds both equal. -->
+<!-- Made by `make docs`; changes here are lost. -->
 
-● may use it · empty: refused. APIs answer 401 without a token and 403 without the right; pages send people who are
+● may use it, · is refused. APIs answer 401 without a token and 403 without the right; pages send people who are
 not signed in to the sign-in page and show others a page with 403. **anonymous** is everybody without a token.
 A department's own system (its token is bound to one agency) has the rights of the column *agency*, without pages.
 Routes under `/internal/` are for the services among themselves; the edge never passes them on.
@@ -105,7 +103,7 @@ def page() -> str:
         heads = ["route", "what", "anonymous", *(f"{role.value}<br>{role.label('zh')}" for role in roles)]
         parts.append(_line(heads) + _line(["---", "---", *(":-:" for _ in range(len(roles) + 1))]))
         for route in doors:
-            marks = ["●" if route.access.open else "", *("●" if route.admits(role) else "" for role in roles)]
+            marks = ["●" if route.access.open else "·", *("●" if route.admits(role) else "·" for role in roles)]
             parts.append(_line([f"`{route.method} {route.path}`", route.purpose, *marks]))
         parts.append("\n")
         inner = [route for route in mine if route.internal]
@@ -118,13 +116,3 @@ def page() -> str:
 
 def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |\n"
-
-
-def write(target: Path = PAGE) -> None:
-    """Write the page where the documentation keeps it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write()

@@ -46,6 +46,13 @@ def reference(folder: Path) -> None:
         click.echo(str(path))
 
 
+def access_page() -> str:
+    """Every route with who may use it."""
+    from cli.access import page
+
+    return page()
+
+
 def settings_page() -> str:
     """Every ``LIANBAN_*`` variable."""
     from dataclasses import fields
@@ -240,6 +247,7 @@ def _metric(collector: Any) -> tuple[str, str, str, str]:
 
 
 PAGES: dict[str, Page] = {
+    "access.md": access_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "events.md": events_page,

@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["settings", "commands", "events", "codes", "clocks", "metrics"])
+@pytest.mark.parametrize("name", ["access", "settings", "commands", "events", "codes", "clocks", "metrics"])
 def test_the_committed_page_is_what_the_code_says(made: Path, name: str) -> None:
     page = (made / f"{name}.md").read_text(encoding="utf-8")
     committed = COMMITTED / f"{name}.md"
