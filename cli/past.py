@@ -47,7 +47,7 @@ def make(here: Stack, progress: Progress, *, most: int | None = None) -> str:
     with as_service("intake"), database().transaction() as tx:
         row = tx.execute("select exists (select from matter) as there").fetchone()
     if row and row["there"]:
-        said = "已有信访事项，不再生成历史 the city has matters already: no past was made"
+        said = "已有信访事项，不再生成历史 the city has matters already: no past was made (make reset begins anew)"
     else:
         with alone(here):
             said = _play(here, progress, most)
