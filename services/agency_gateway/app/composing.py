@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from services.agency_gateway.domain.message import (
     Message,
     Opinion,
     Petitioner,
+    Supplement,
     claims_for,
     may_know_petitioner,
     tells_matter,
@@ -148,6 +150,9 @@ def _matter(text: Mapping[str, Any], assignment: Assignment) -> Matter:
         claims=claims_for(assignment.role, claims, assignment.claims),
         attachments=tuple(
             Attachment(UUID(a["id"]), a["name"], a["media_type"], a["bytes"]) for a in text["attachments"]
+        ),
+        supplements=tuple(
+            Supplement(s["text"] or "", datetime.fromisoformat(s["supplemented_at"])) for s in text["supplements"]
         ),
     )
 

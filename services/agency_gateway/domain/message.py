@@ -40,6 +40,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Supplement:
+    """What the petitioner added later; no words where only files were added."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Matter:
     """What the petitioner told, as far as the agency is entitled to it."""
 
@@ -47,6 +55,8 @@ class Matter:
     content: str
     claims: tuple[Claim, ...]
     attachments: tuple[Attachment, ...] = ()
+    supplements: tuple[Supplement, ...] = ()
+    """The oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,7 @@ def plain(message: Message, links: Mapping[UUID, str] | None = None) -> dict[str
                 {"id": str(a.id), "name": a.name, "media_type": a.media_type, "bytes": a.size}
                 for a in message.matter.attachments
             ],
+            "supplements": [{"text": s.text, "at": instant(s.at)} for s in message.matter.supplements],
         }
     if message.petitioner is not None:
         person = message.petitioner

@@ -202,6 +202,11 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
             {**file, "href": link_to(UUID(file["id"]), assignment.agency_code)}
             for file in (told["matter"].get("attachments", []) if told else [])
         ],
+        "supplements": [
+            {"text": added["text"], "at": datetime.fromisoformat(added["at"])}
+            for added in (told["matter"].get("supplements", []) if told else [])
+            if added["text"]
+        ],
         "opinions": [m["opinion"] | {"at": i.arrived_at} for i, m in messages if "opinion" in m],
         "events": [{"kind": item.kind, "at": item.arrived_at, "version": item.version} for item in items],
         "said": [_said(s) for s in reversed(stated)],

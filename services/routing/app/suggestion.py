@@ -68,9 +68,10 @@ class MatterText:
     @classmethod
     def of_intake(cls, item: dict[str, Any]) -> MatterText:
         """From intake's answer."""
+        added = [s["text"] for s in item.get("supplements", []) if s["text"]]
         return cls(
             item["title"],
-            item["content"],
+            "\n\n补充：".join([item["content"], *added]),
             tuple((str(c["id"]), int(c["ordinal"]), str(c["text"])) for c in item["claims"]),
             len(item.get("attachments", [])),
         )

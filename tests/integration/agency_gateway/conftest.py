@@ -99,6 +99,7 @@ class Intake:
                         {"id": str(c), "ordinal": n, "text": f"诉求{n}"}
                         for n, c in enumerate(self.claims.get(i, []), 1)
                     ],
+                    "supplements": [],
                     "attachments": [
                         {
                             "id": str(uuid4()),

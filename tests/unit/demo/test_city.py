@@ -208,6 +208,7 @@ def a_message(claim: str, kind: str = "assignment") -> dict[str, object]:
                 {"rule": "notice", "date": "2026-11-17", "article": "第二十三条"}],
         "region": {"code": "990102101002", "name": "下河村"},
         "matter": {"title": "河水发黑", "content": "厂后的河水发黑。", "attachments": [],
+                   "supplements": [{"text": "昨夜又排了。", "at": "2026-11-20T01:00:00Z"}],
                    "claims": [{"id": claim, "ordinal": 1, "text": "请查清原因。"}]},
         "petitioner": {"name": "周广田", "phone": "16100001001", "address": None},
         "opinion": {"agency": {"code": "city-urban", "name": "清河市城市管理局"}, "text": "", "facts": "", "remedy": "",
@@ -228,7 +229,8 @@ def test_an_assignment_becomes_a_ticket_in_the_departments_own_words(city: City,
     assert sent.headers["X-Request-Ref"] == message["id"]
     assert json.loads(sent.body or b"") == {
         "ref_no": message["assignment_id"], "source_no": "XF2026000001", "subject": "河水发黑",
-        "body": "厂后的河水发黑。", "kind": "MAIN", "items": [{"key": claim, "text": "请查清原因。"}],
+        "body": "厂后的河水发黑。\n\n补充：昨夜又排了。", "kind": "MAIN",
+        "items": [{"key": claim, "text": "请查清原因。"}],
         "reporter": {"name": "周广田", "tel": "16100001001"}, "deadline": "2026-11-17", "no_return": True,
     }  # fmt: skip
     filed = api._new_ticket(json.loads(sent.body or b""))
@@ -241,6 +243,7 @@ def test_an_assignment_becomes_a_ticket_in_the_departments_own_words(city: City,
         body = json.loads(later.body or b"")
         assert MessageType(body["type"])
         assert body["text"]
+        assert kind is not ExchangeKind.SUPPLEMENT or body["text"] == "昨夜又排了。"
         api._change(body)
 
 
