@@ -32,11 +32,14 @@ class Account:
         if not self.drop:
             return command
         powers = f"+{self.power}" if self.power else "-all"
+        # initdb and others ask with access(2) whether they may run a program; for an account that is not root the
+        # kernel answers without its capabilities, unless this bit is set.
+        bits = ["--securebits=+no_setuid_fixup"] if self.power else []
         chown = f'chown {self.uid} /proc/self/fd/1 /proc/self/fd/2 2>/dev/null; exec setpriv "$@"'
         return [
             "/bin/sh", "-c", chown, "setpriv",
             f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--no-new-privs",
-            f"--inh-caps={powers}", f"--ambient-caps={powers}", "--", *command,
+            f"--inh-caps={powers}", f"--ambient-caps={powers}", *bits, "--", *command,
         ]  # fmt: skip
 
     def own(self, folder: Path) -> None:
