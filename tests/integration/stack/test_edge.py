@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
+from tests.waiting import until
 
 
 class Edge:
@@ -109,6 +110,13 @@ NEVER_PASSED_ON = [
 ]
 
 
+def logged(stack: Stack, words: str) -> str:
+    """The edge's log once ``words`` stand in it: a line is written after its answer has left."""
+    path = stack.layout.logs / "nginx.log"
+    until(lambda: words in path.read_text(), f"{words} in the log of the edge", seconds=20)
+    return path.read_text()
+
+
 @pytest.mark.slow
 def test_the_edge(edge: Edge, another_stack: Stack) -> None:
     """One start of a stack for all questions to the edge, as a start takes seconds."""
@@ -138,8 +146,7 @@ def test_the_edge(edge: Edge, another_stack: Stack) -> None:
     assert edge.ask("GET", "/static/../../settings.py")[0] in (400, 404)
 
     edge.ask("GET", "/matters/990100?query_code=SECRET-CODE")
-    log = (another_stack.layout.logs / "nginx.log").read_text()
-    assert '"path":"/matters/990100"' in log
+    log = logged(another_stack, '"path":"/matters/990100"')
     assert "SECRET-CODE" not in log
 
 
@@ -153,6 +160,5 @@ def test_a_service_that_is_away_is_explained_and_tried_again(another_stack: Stac
     status, headers, body = edge.ask("POST", "/api/v1/matters", body=b"{}")
     assert (status, headers["Content-Type"]) == (503, "application/problem+json")
     assert json.loads(body)["slug"] == "unavailable"
-    log = (another_stack.layout.logs / "nginx.log").read_text()
-    assert '"method":"POST","path":"/api/v1/matters","status":503' in log
+    log = logged(another_stack, '"method":"POST","path":"/api/v1/matters","status":503')
     assert "SECRET-CODE" not in log
