@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,8 @@ FIELDS = "fields.json"
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read, completely or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # only its owner may read it
+    temporary = Path(name)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
@@ -66,7 +66,9 @@ def make_keys(folder: Path, services: Iterable[str], roles: Iterable[str]) -> Pa
         public.append(_public(_signing_key(own / SIGNING), key_id(service)))
         if not (own / FIELDS).exists():
             write_private(own / FIELDS, _json({"current": "k1", "keys": {"k1": _random()}, "index": _random()}))
-    write_private(folder / JWKS, _json({"keys": public}))
+    known = _json({"keys": public})
+    if not (folder / JWKS).exists() or (folder / JWKS).read_bytes() != known:
+        write_private(folder / JWKS, known)
     return _passwords(folder / PASSWORDS, roles)
 
 
