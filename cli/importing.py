@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +31,7 @@ from cli.mapping import Row
 from cli.target import as_service
 from lianban.chassis import runtime
 from lianban.chassis.auth import Principal, issue_access
+from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
@@ -109,11 +111,12 @@ def command(
             return
         target = report or Path(f"{file.stem}.report.csv")
         done = _register(rows, parallel)
-        _look(done)
-        write_report(target, done)
-        if patience:
-            _follow(done, patience)
+        with as_service("intake"):
+            _look(done)
             write_report(target, done)
+            if patience:
+                _follow(done, patience)
+                write_report(target, done)
         _summary(done, target)
     finally:
         runtime.close()
@@ -252,9 +255,9 @@ def _register(rows: Sequence[Row], parallel: int) -> list[Done]:
 
 
 def _look(done: Sequence[Done]) -> None:
-    """Bring the states up to date."""
+    """Bring the states up to date; to be called as intake."""
     ids = [item.matter for item in done if item.matter is not None]
-    with as_service("intake"), database().transaction() as tx:
+    with database().transaction() as tx:
         found = matters.states(tx, ids)
     for item in done:
         if item.matter is not None:
@@ -269,7 +272,8 @@ def _follow(done: Sequence[Done], patience: int) -> None:
         before: Counter[MatterState | None] = Counter()
         changed = time.monotonic()
         while True:
-            _look(done)
+            with suppress(*UNAVAILABLE):  # a database that is away for a moment does not end the waiting
+                _look(done)
             present = Counter(item.state for item in expected)
             ended = sum(count for state, count in present.items() if state in ENDED)
             progress.update(task, completed=ended, description=f"办理 {_states(present)}")

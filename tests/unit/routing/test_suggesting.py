@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lianban.contracts.codes import AgencyLevel, Channel, SuggestionGround
-from services.routing.app.policy import BadPolicy, parse
 from lianban.law import places
+from services.routing.app.policy import BadPolicy, parse
 from services.routing.domain import catalogue
 from services.routing.domain.grams import grams
 from services.routing.domain.policy import Policy, StatedCase
