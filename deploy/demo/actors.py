@@ -25,13 +25,14 @@ SECONDS = 20
 """How long one request may take."""
 PATIENCE = 45.0
 """How many seconds somebody waits for what another service or department does."""
+TOO_MANY = 429
 
 
 class NotSo(Exception):
     """A door answered other than expected, or what was waited for did not come."""
 
 
-def until(condition: Callable[[], T | None], what: str, *, seconds: float = PATIENCE, every: float = 0.15) -> T:
+def until(condition: Callable[[], T | None], what: str, *, seconds: float = PATIENCE, every: float = 0.4) -> T:
     """The first true value of ``condition``; raises :class:`NotSo`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -53,8 +54,17 @@ class Door:
         self.session.headers.update(headers)
 
     def ask(self, method: str, path: str, *expected: int, **more: Any) -> requests.Response:
-        """The answer with one of the expected statuses; raises :class:`NotSo`."""
-        answer = self.session.request(method, self.url + path, timeout=SECONDS, **more)
+        """The answer with one of the expected statuses; raises :class:`NotSo`.
+
+        Told to come back later (RFC 6585, 429 with ``Retry-After``) it does so.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self.session.request(method, self.url + path, timeout=SECONDS, **more)
+            wait = float(answer.headers.get("Retry-After") or 1)
+            if answer.status_code != TOO_MANY or time.monotonic() + wait > deadline:
+                break
+            time.sleep(wait)
         if answer.status_code not in (expected or (200,)):
             raise NotSo(f"{method} {path}: HTTP {answer.status_code} {_words(answer.text)}")
         return answer

@@ -149,8 +149,10 @@ def write_nginx(layout: Layout, account: Account) -> None:
 # --- the supervisor
 
 
-def programs(layout: Layout, account: Account, passwords: Passwords, table: list[Process]) -> list[Program]:
-    """All programs of the stack, infrastructure first."""
+def programs(
+    layout: Layout, account: Account, passwords: Passwords, table: list[Process], settings: dict[str, str]
+) -> list[Program]:
+    """All programs of the stack, infrastructure first; ``settings``: variables for all that is in the table."""
     base = passed_on() | {MARK: str(layout.home)}
     bare = {name: base[name] for name in ("PATH", "LANG", MARK) if name in base}
     broker = bare | rabbitmq_environment(layout)
@@ -168,7 +170,7 @@ def programs(layout: Layout, account: Account, passwords: Passwords, table: list
         Program(
             process.name,
             [sys.executable, *process.command],
-            base | process_environment(layout, passwords, process),
+            base | settings | process_environment(layout, passwords, process),
         )
         for process in table
     ]

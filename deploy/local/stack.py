@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,20 @@ LIVES = 5
 class Stack:
     """PostgreSQL, RabbitMQ, nginx, the services and, if wanted, the demo city, in one state folder."""
 
-    def __init__(self, home: Path, port: int, base: int, *, demo: bool = True, say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        base: int,
+        *,
+        demo: bool = True,
+        settings: Mapping[str, str] | None = None,
+        say: Say = lambda _: None,
+    ) -> None:
+        """``settings``: ``LIANBAN_*`` variables for its services, beside those of the caller's environment."""
         self.layout = Layout(home.absolute(), Ports(port, base))
         self.demo = demo
+        self.settings = dict(settings or {})
         self.supervisor = Supervisor(self.layout.run)
         self._say = say
 
@@ -89,8 +100,8 @@ class Stack:
         """The ``LIANBAN_*`` variables of a service, or of another process of the table."""
         for process in self.table:
             if process.name == name:
-                return process_environment(self.layout, self.passwords(), process)
-        return service_environment(self.layout, self.passwords(), name)
+                return self.settings | process_environment(self.layout, self.passwords(), process)
+        return self.settings | service_environment(self.layout, self.passwords(), name)
 
     def database_url(self, role: str) -> str:
         """The URL of the role's own database."""
@@ -169,7 +180,7 @@ class Stack:
         configuration.write_postgres(layout, account)
         configuration.write_rabbitmq(layout, passwords)
         configuration.write_nginx(layout, account)
-        listed = configuration.programs(layout, account, passwords, self.table)
+        listed = configuration.programs(layout, account, passwords, self.table, self.settings)
         path = configuration.write_supervisor(layout, listed)
         (layout.run / "owner.json").write_text(json.dumps(owner))
         wanted = ("PATH", "LANG", "TMPDIR")
@@ -320,11 +331,15 @@ class Stack:
     def command(self, *arguments: str, service: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``lianban`` with these arguments against this stack; returns what it wrote and its exit code."""
         ports = self.layout.ports
-        environment = passed_on() | {
-            "LIANBAN_HOME": str(self.layout.home),
-            "LIANBAN_PORT": str(ports.edge),
-            "LIANBAN_PORT_BASE": str(ports.base),
-        }
+        environment = (
+            passed_on()
+            | self.settings
+            | {
+                "LIANBAN_HOME": str(self.layout.home),
+                "LIANBAN_PORT": str(ports.edge),
+                "LIANBAN_PORT_BASE": str(ports.base),
+            }
+        )
         if service:
             environment |= self.env(service)
         return subprocess.run(
