@@ -1,7 +1,7 @@
 """The demo city's past: some two hundred matters played step by step through the real use cases, at their own time.
 
-Deliveries of the past are written down as handed over (:func:`services.agency_gateway.app.delivering.hand_over`): the
-demo departments' own systems begin with the day on which the city is set up.
+In the past every department worked on the agency desk (:func:`services.agency_gateway.app.delivering.put_on_desks`):
+their own systems are connected on the day on which the city is set up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from cli.world import World
-from deploy.demo.city.load import Adapter, City
+from deploy.demo.city.load import City
 from deploy.demo.matters import generate, plan
 from deploy.demo.matters.plan import Action, DemoMatter, Person, Step
 from lianban.chassis.database import Transaction
@@ -89,9 +89,8 @@ def planned(city: City, today: date, *, most: int | None = None) -> list[Due]:
 class Histories:
     """Plays the past of the city; :meth:`play` returns the matters that could not go on as planned."""
 
-    def __init__(self, world: World, city: City) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.city = city
         self.officer = Officer("沈远航", CITY)
 
     def play(self, steps: list[Due], done: Callable[[int], None]) -> list[Story]:
@@ -228,7 +227,6 @@ class Histories:
             facts=step.facts or None,
             remedy=step.remedy or None,
         )
-        desk = self.city.agencies[step.actor].adapter is Adapter.DESK
         with self.world.as_("agency_gateway", at), database().transaction() as tx:
             stating.receive(
                 tx,
@@ -236,7 +234,7 @@ class Histories:
                 assignment_id=assignment.id,
                 statement=statement,
                 raw=content(statement),
-                via=Via.DESK if desk else Via.EXCHANGE,
+                via=Via.DESK,
                 at=at,
             )
 

@@ -63,11 +63,10 @@ def _play(here: Stack, progress: Progress, most: int | None) -> str:
     try:
         with World(here, site=str(FOLDER / "site.toml")).open() as world:
             world.settle(now())
-            setting_up.Connections(here, city).register(progress)
             steps = planned(city, china_day(now()), most=most)
             matters = len({id(due.story) for due in steps})
             task = progress.add_task(f"演示历史 the past of {matters} matters", total=len(steps))
-            stopped = Histories(world, city).play(steps, lambda done: progress.advance(task, done))
+            stopped = Histories(world).play(steps, lambda done: progress.advance(task, done))
             world.a_day_passes(now())
     except Busy as busy:
         raise Trouble(

@@ -72,7 +72,7 @@ class World:
         self.loops: tuple[tuple[str, Callable[[], int]], ...] = (
             ("routing", suggestion.run_due),
             ("routing", statements.fetch_due),
-            ("agency_gateway", delivering.hand_over),
+            ("agency_gateway", delivering.put_on_desks),
             ("notification", composing.run_due),
             ("notification", lambda: press.run_due(self._press)),
             ("notification", sending.run_due),

@@ -107,24 +107,19 @@ def dispatch() -> int:
     return len(claimed)
 
 
-def hand_over() -> int:
-    """Settle due messages without calling anybody's system; returns how many were settled. For seeded histories.
+def put_on_desks() -> int:
+    """Deliver what is due on the agencies' desks and call nobody's system; returns how many were delivered.
 
-    Messages for the desk are put there as always. Of the others it is written down that the department has them: it
-    had them at that time by other means.
+    For seeded histories: every department worked on the desk before its system was connected.
     """
     with database().transaction() as tx:
+        deliveries.bring_to_desks(tx)
         claimed = deliveries.claim(tx, at=now(), worker=_worker(), lease=LEASE, lanes=BATCH, most=BATCH)
         known = profiles.profiles_of(tx, sorted({item.agency_code for item in claimed}))
     composed = composing.compose(claimed) if claimed else {}
     for item in claimed:
         message = composed[item.id]
-        if not isinstance(message, Message):
-            result = _Result(message)
-        elif item.adapter is AdapterName.DESK:
-            result = _Result(Delivered(), message=plain(message))
-        else:
-            result = _Result(Delivered(), sent=canonical(plain(message)))
+        result = _Result(Delivered(), message=plain(message)) if isinstance(message, Message) else _Result(message)
         _write_down(item, result, known[item.agency_code])
     return len(claimed)
 

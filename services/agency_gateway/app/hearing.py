@@ -32,8 +32,9 @@ from lianban.contracts.routing import (
     CaseClosed,
 )
 from services.agency_gateway.app.profiles import profile_of
+from services.agency_gateway.domain.profile import AdapterName
 from services.agency_gateway.domain.statement import StatementStatus
-from services.agency_gateway.store import agencies, assignments, deliveries, lanes, statements
+from services.agency_gateway.store import agencies, assignments, deliveries, desk, lanes, statements
 from services.agency_gateway.store.assignments import Assignment
 
 _GONE = frozenset({AssignmentState.RELEASED, AssignmentState.WITHDRAWN})
@@ -200,7 +201,10 @@ def _queue(
     statement_id: UUID | None = None,
 ) -> None:
     """Queue a message in the agency's lane; the same event always makes the same message id."""
-    profile = profile_of(tx, assignment.agency_code)
+    adapter = profile_of(tx, assignment.agency_code).adapter_for(kind)
+    if kind is not ExchangeKind.ASSIGNMENT and desk.has_assignment(tx, assignment.id):
+        # A system that was connected later knows nothing of the assignment.
+        adapter = AdapterName.DESK
     deliveries.queue(
         tx,
         delivery_id=uuid5(event_id, f"{assignment.id}:{kind.value}:{statement_id}"),
@@ -209,7 +213,7 @@ def _queue(
         matter_id=assignment.matter_id,
         kind=kind,
         version=assignments.next_version(tx, assignment.id),
-        adapter=profile.adapter_for(kind),
+        adapter=adapter,
         statement_id=statement_id,
         traceparent=current_traceparent(),
         at=at,

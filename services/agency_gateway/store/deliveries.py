@@ -248,6 +248,14 @@ def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: Adapte
     )
 
 
+def bring_to_desks(tx: Transaction) -> None:
+    """Have everything that waits delivered on the agencies' desks."""
+    tx.execute(
+        "update delivery set adapter = %s where adapter <> %s and state = 'pending'",
+        (AdapterName.DESK.value, AdapterName.DESK.value),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
     """A delivery as the console and the desk show it."""

@@ -70,3 +70,12 @@ def first_of(tx: Transaction, assignment_ids: list[UUID]) -> dict[UUID, DeskItem
 
 def _read(row: dict[str, Any]) -> DeskItem:
     return DeskItem(**{**row, "kind": ExchangeKind(row["kind"]), "sealed": bytes(row["sealed"])})
+
+
+def has_assignment(tx: Transaction, assignment_id: UUID) -> bool:
+    """Whether the assignment itself was delivered on the desk."""
+    row = tx.execute(
+        "select exists (select from desk_item where assignment_id = %s and kind = %s) as there",
+        (assignment_id, ExchangeKind.ASSIGNMENT.value),
+    ).fetchone()
+    return bool(row and row["there"])

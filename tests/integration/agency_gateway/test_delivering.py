@@ -319,6 +319,30 @@ def test_the_feed_offers_until_the_receipt_comes(look: Look, intake: Intake) -> 
     assert len(emitted(look, MessageDelivered)) == 2
 
 
+def test_what_began_on_the_desk_stays_there_when_the_system_is_connected(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    register(a_profile(department.url))
+    withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now())
+    hear(withdrawn, sent.matter_id)
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert state_of(look, sent.id, 2)["adapter"] == "desk"
+    assert department.seen == []
+
+
+def test_the_past_is_delivered_on_the_desks_whatever_the_profiles_say(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    assert delivering.put_on_desks() == 1
+    assert state_of(look, sent.id)["state"] == "delivered"
+    assert state_of(look, sent.id)["adapter"] == "desk"
+    assert department.seen == []
+
+
 def test_a_new_profile_takes_along_what_waits(look: Look, intake: Intake, department: Department) -> None:
     register(a_profile("http://127.0.0.1:9"))
     sent = send(intake)
