@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from lianban.chassis.database import Database
-from lianban.chassis.settings import Settings, settings
+from lianban.chassis.settings import settings
 
-_opened: dict[Settings, Database] = {}
+_opened: dict[tuple[str, str], Database] = {}
 
 
 def database() -> Database:
     """The database of the service whose settings are at hand, opened. A service's process has one."""
     given = settings()
-    if given not in _opened:
-        made = Database(
+    key = (given.service, given.database_url)
+    opened = _opened.get(key)
+    if opened is None:
+        opened = _opened[key] = Database(
             given.need("database_url"),
             service=given.need("service"),
             size=given.database_pool,
             statement_timeout=given.statement_timeout,
         )
-        made.open()
-        _opened[given] = made
-    return _opened[given]
+        opened.open()
+    return opened
 
 
 def close() -> None:

@@ -16,6 +16,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 from lianban.chassis.errors import Rejected
 from lianban.chassis.settings import settings
 from lianban.chassis.web.access import principal
+from lianban.chassis.web.rates import ProcessStorage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -137,7 +138,7 @@ limiter = Limiter(
     default_limits=[_rate],
     default_limits_exempt_when=_unlimited,
     strategy="moving-window",
-    storage_uri="memory://",
+    storage_uri=f"{ProcessStorage.STORAGE_SCHEME[0]}://",
 )
 """Request rates; ``limiter.limit("5 per minute")`` on a view sets a tighter one (sign-in, query codes)."""
 
