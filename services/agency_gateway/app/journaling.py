@@ -63,8 +63,11 @@ def record(
 
 def verify(tx: Transaction, agency: str) -> str | None:
     """What is wrong with an agency's journal; ``None``: every entry is there, in order and unchanged."""
-    broken = first_break(store.chain(tx, agency))
-    return broken if broken is not None else next(_changed_bytes(tx, agency), None)
+    end = store.end(tx, agency)  # before the chain is read: entries may be added meanwhile
+    broken = first_break(store.chain(tx, agency), end=end)
+    if broken is not None:
+        return f"{agency}: {broken}"
+    return next(_changed_bytes(tx, agency), None)
 
 
 def _changed_bytes(tx: Transaction, agency: str) -> Iterator[str]:

@@ -67,15 +67,20 @@ def link(previous: bytes, entry: Entry) -> bytes:
     return hashlib.sha256(previous + canonical(entry.header())).digest()
 
 
-def first_break(chain: Iterable[tuple[Entry, bytes, bytes]]) -> str | None:
-    """What is wrong with a chain of (entry, previous hash, hash) in order; ``None``: nothing."""
-    previous = GENESIS
+def first_break(chain: Iterable[tuple[Entry, bytes, bytes]], *, end: tuple[int, bytes]) -> str | None:
+    """What is wrong with a chain of (entry, previous hash, hash) in order; ``None``: nothing.
+
+    ``end`` is where the chain was known to end before it was read: it must reach that position with that hash.
+    """
+    previous, reached = GENESIS, end == (0, GENESIS)
+    position = 0
     for position, (entry, told_previous, told) in enumerate(chain, start=1):
         if entry.position != position:
-            return f"{entry.agency}: entry {position} is missing, {entry.position} stands in its place"
+            return f"entry {position} is missing, {entry.position} stands in its place"
         if told_previous != previous:
-            return f"{entry.agency}: entry {position} does not follow the entry before it"
+            return f"entry {position} does not follow the entry before it"
         if link(previous, entry) != told:
-            return f"{entry.agency}: entry {position} was changed"
+            return f"entry {position} was changed"
         previous = told
-    return None
+        reached = reached or (position, told) == end
+    return None if reached else f"the entries after {position} are missing: {end[0]} were written"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
@@ -44,22 +45,42 @@ def append(
     )
 
 
+def end(tx: Transaction, agency: str) -> tuple[int, bytes]:
+    """Position and hash of the agency's last entry as the head says; ``(0, GENESIS)`` where there is no head."""
+    row = tx.execute("select position, hash from journal_head where agency_code = %s", (agency,)).fetchone()
+    return (row["position"], bytes(row["hash"])) if row else (0, GENESIS)
+
+
 def agencies(tx: Transaction) -> list[str]:
-    """Every agency that has a journal."""
-    return [row["agency_code"] for row in tx.execute("select agency_code from journal_head order by agency_code")]
+    """Every agency that has a journal, or had one."""
+    rows = tx.execute("select agency_code from journal_head union select agency_code from journal order by agency_code")
+    return [row["agency_code"] for row in rows]
+
+
+PAGE = 1000
+
+
+def _pages(tx: Transaction, columns: str, agency: str) -> Iterator[dict[str, Any]]:
+    """The agency's entries in order, read in pages."""
+    last = 0
+    while True:
+        rows = tx.execute(
+            f"select {columns} from journal where agency_code = %s and position > %s order by position limit %s",
+            (agency, last, PAGE),
+        ).fetchall()
+        if not rows:
+            return
+        last = rows[-1]["position"]
+        yield from rows
 
 
 def chain(tx: Transaction, agency: str) -> Iterator[tuple[Entry, bytes, bytes]]:
     """The agency's entries in order, each with the hash before it and its own."""
-    rows = tx.execute(
-        """
-        select agency_code as agency, position, direction, kind, message_id, assignment_id, body_hash, answer_hash,
-            received_at, passed_on_at, answered_at, answer_passed_on_at, previous_hash, hash
-        from journal where agency_code = %s order by position
-        """,
-        (agency,),
+    columns = (
+        "agency_code as agency, position, direction, kind, message_id, assignment_id, body_hash, answer_hash,"
+        " received_at, passed_on_at, answered_at, answer_passed_on_at, previous_hash, hash"
     )
-    for row in rows:
+    for row in _pages(tx, columns, agency):
         previous, made = bytes(row.pop("previous_hash")), bytes(row.pop("hash"))
         entry = Entry(**row)
         answer = bytes(entry.answer_hash) if entry.answer_hash is not None else None
@@ -68,14 +89,7 @@ def chain(tx: Transaction, agency: str) -> Iterator[tuple[Entry, bytes, bytes]]:
 
 def bytes_of(tx: Transaction, agency: str) -> Iterator[tuple[int, bytes | None, bytes, bytes | None, bytes | None]]:
     """Position, sealed bytes with their hash, sealed answer with its hash, of every entry of the agency."""
-    rows = tx.execute(
-        """
-        select position, sealed, body_hash, sealed_answer, answer_hash from journal
-        where agency_code = %s order by position
-        """,
-        (agency,),
-    )
-    for row in rows:
+    for row in _pages(tx, "position, sealed, body_hash, sealed_answer, answer_hash", agency):
         yield (
             row["position"],
             bytes(row["sealed"]) if row["sealed"] is not None else None,
