@@ -7,12 +7,13 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.account import Account
 from deploy.local.checks import Trouble, find_program
-from deploy.local.environment import MARK, passed_on, process_environment
+from deploy.local.environment import MARK, passed_on
 from deploy.local.keys import Passwords, write_private
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout
 from deploy.local.processes import Process
@@ -150,9 +151,9 @@ def write_nginx(layout: Layout, account: Account) -> None:
 
 
 def programs(
-    layout: Layout, account: Account, passwords: Passwords, table: list[Process], settings: dict[str, str]
+    layout: Layout, account: Account, table: list[Process], environment: Callable[[str], dict[str, str]]
 ) -> list[Program]:
-    """All programs of the stack, infrastructure first; ``settings``: variables for all that is in the table."""
+    """All programs of the stack, infrastructure first; ``environment``: the variables of a process of the table."""
     base = passed_on() | {MARK: str(layout.home)}
     bare = {name: base[name] for name in ("PATH", "LANG", MARK) if name in base}
     broker = bare | rabbitmq_environment(layout)
@@ -170,7 +171,7 @@ def programs(
         Program(
             process.name,
             [sys.executable, *process.command],
-            base | settings | process_environment(layout, passwords, process),
+            base | environment(process.name),
         )
         for process in table
     ]

@@ -180,7 +180,7 @@ class Stack:
         configuration.write_postgres(layout, account)
         configuration.write_rabbitmq(layout, passwords)
         configuration.write_nginx(layout, account)
-        listed = configuration.programs(layout, account, passwords, self.table, self.settings)
+        listed = configuration.programs(layout, account, self.table, self.env)
         path = configuration.write_supervisor(layout, listed)
         (layout.run / "owner.json").write_text(json.dumps(owner))
         wanted = ("PATH", "LANG", "TMPDIR")
