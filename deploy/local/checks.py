@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 import shutil
 import socket
+import time
 from pathlib import Path
 
 import psutil
 
 from deploy.local.layout import HOST
+
+DYING_SECONDS = 5.0
+"""How long a port that nobody is seen to hold may be in use by a program that is just ending."""
 
 NEEDED_BYTES = 1024**3
 """Free space below which a stack is not started: databases must never meet a full disk."""
@@ -36,7 +40,7 @@ def taken(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on the port, as far as one may see: ``name (pid 123)`` or ``another program``."""
+    """Who listens on the port, as far as one may see: ``name (pid 123)``; empty where nobody is seen."""
     try:
         for connection in psutil.net_connections("inet"):
             address = connection.laddr
@@ -44,15 +48,25 @@ def holder(port: int) -> str:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
         pass
-    return "another program"
+    return ""
 
 
 def check_ports(ports: dict[int, str], *, edge: int) -> None:
-    """Raise :class:`Trouble` that names every taken port and what to set instead."""
-    found = [port for port in ports if taken(port)]
+    """Raise :class:`Trouble` that names every taken port and what to set instead.
+
+    A killed program of many threads may hold its ports for a moment after it is gone: nobody is seen to have them
+    then, and that is waited for.
+    """
+    deadline = time.monotonic() + DYING_SECONDS
+    while found := {port: holder(port) for port in ports if taken(port)}:
+        if all(found.values()) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     if not found:
         return
-    what = "\n".join(f"Port {port} for {ports[port]} is taken by {holder(port)}." for port in found)
+    what = "\n".join(
+        f"Port {port} for {ports[port]} is taken by {who or 'another program'}." for port, who in found.items()
+    )
     advice = []
     if edge in found:
         advice.append("set LIANBAN_PORT to a free port for the edge (for example: LIANBAN_PORT=8090 make run)")
