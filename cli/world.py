@@ -8,7 +8,7 @@ the place of every service's relay, and :class:`Busy` says that a service is run
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ from lianban.contracts.envelope import Envelope
 from services.agency_gateway.app import delivering
 from services.agency_gateway.app import hearing as gateway
 from services.agency_gateway.web import create_app as gateway_app
-from services.intake.app import follow as intake
+from services.intake.app import hearing as intake
 from services.intake.web import create_app as intake_app
 from services.notification import worker as press
 from services.notification.app import composing, sending
@@ -61,10 +61,12 @@ class Busy(Exception):
 class World:
     """The five services; everything in it happens when :meth:`at` says."""
 
-    def __init__(self, here: Stack, *, site: str) -> None:
+    def __init__(self, here: Stack, *, site: str, databases: Mapping[str, str] | None = None) -> None:
+        """``databases``: the URL of each service's database where it is another one than the stack's."""
         addresses = {f"LIANBAN_{name.upper()}_URL": f"http://{_host(name)}" for name in ASKED}
         self.settings: dict[str, Settings] = {
-            name: read(os.environ | here.env(name) | addresses | {"LIANBAN_SITE": site}) for name in SERVICES
+            name: read(os.environ | here.env(name) | addresses | {"LIANBAN_SITE": site} | _database(databases, name))
+            for name in SERVICES
         }
         self._press = press.Press()
         self._inboxes: dict[str, Inbox] = {}
@@ -171,6 +173,10 @@ class _Neighbour(BaseAdapter):
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _database(databases: Mapping[str, str] | None, service: str) -> dict[str, str]:
+    return {"LIANBAN_DATABASE_URL": databases[service]} if databases else {}
 
 
 def _host(service: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
-from services.intake.app import attach, follow
+from services.intake.app import attach, hearing
 from services.intake.web import create_app
 
 
@@ -16,7 +16,7 @@ class IntakeService:
     ops = Ops()
     waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600)
 
-    @consume(hears=("routing", "agency_gateway", "oversight", "notification"), handlers=follow.HANDLERS)
+    @consume(hears=("routing", "agency_gateway", "oversight", "notification"), handlers=hearing.HANDLERS)
     def on_events(self, batch: Batch) -> None:
         """Give events their effect."""
         batch.handle()

@@ -29,7 +29,7 @@ from lianban.contracts import routing
 from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, StaffRole
 from lianban.contracts.refs import AgencyRef
-from services.intake.app.follow import HANDLERS
+from services.intake.app.hearing import HANDLERS
 from services.intake.store import matters
 from services.intake.web import create_app
 from tests.databases import FreshDatabase
