@@ -80,9 +80,18 @@ class Requests:
 class Drive:
     """A load on a city."""
 
-    def __init__(self, city: LoadCity, *, clients: int = CLIENTS, tries: int = 1, rate_decisions: bool = True) -> None:
-        """``tries``: how often a request is sent until it is answered with 2xx."""
+    def __init__(
+        self,
+        city: LoadCity,
+        *,
+        clients: int = CLIENTS,
+        tries: int = 1,
+        rate_decisions: bool = True,
+        url: str | None = None,
+    ) -> None:
+        """``tries``: how often a request is sent until it is answered with 2xx; ``url``: not the stack's edge."""
         self.city = city
+        self._url = url or city.stack.url
         self.requests = Requests()
         self.matters: dict[UUID, Matter] = {}
         self._clients = clients
@@ -111,7 +120,7 @@ class Drive:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._order({"url": self.city.stack.url, "token": self.city.token, "clients": self._clients})
+        self._order({"url": self._url, "token": self.city.token, "clients": self._clients})
         self._threads = [threading.Thread(target=self._read, daemon=True)]
         if self._petitioners:
             self._threads.append(threading.Thread(target=self._look, daemon=True))
