@@ -182,7 +182,8 @@ def clocks_page() -> str:
             ("Bound", f"{rule.bound.zh} {rule.bound.en}"),
             ("One for each", f"{rule.per.zh} {rule.per.en}"),
             ("A last day that is a rest day", "moves to the next work day" if moves else "stays"),
-            ("When time is up", f"{rule.lapse.zh} {rule.lapse.en}"),
+            ("When time is up", f"{rule.lapse.zh} {rule.lapse.en}"
+             + (f": {rule.unused_zh} {rule.unused_en}" if rule.unused_zh else "")),
             ("Warnings", ", ".join(step.name for step in rule.warn) or "none"),
             ("Extension", f"{rule.extension.days}, at most {rule.extension.times} time(s) "
              f"({rule.extension.article_en})" if rule.extension else "none"),

@@ -34,8 +34,6 @@ DEPTH = re.compile(r'^rabbitmq_queue_messages\{[^}]*queue="([^"]+)"[^}]*\} (\d+)
 WATCHED = re.compile(r"^lianban_oversight_clocks_watched_timestamp_seconds (\S+)$", re.MULTILINE)
 WORST = 8
 """So many lanes in trouble are named."""
-PETITIONERS = ("ask_review", "rating")
-"""Rules that bind the petitioner, who may let them run out."""
 
 T = TypeVar("T")
 
@@ -193,7 +191,7 @@ def _clocks(tx: Transaction) -> dict[str, Any]:
     from services.oversight.store import clocks
 
     standings = clocks.standings(tx, china_day(now()))
-    binding = [standing for standing in standings if standing.rule not in PETITIONERS]
+    binding = [standing for standing in standings if standing.rule not in clocks.PETITIONERS]
     return {
         "running": sum(s.due_later + s.due_today + s.overdue for s in binding),
         "due_today": sum(s.due_today for s in binding),

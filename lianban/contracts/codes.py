@@ -178,6 +178,7 @@ class NoticeKind(CodeList):
     ROUTED = "routed", "转送告知", "Transferred"
     ACCEPTED = "accepted", "受理告知", "Accepted"
     REROUTED = "rerouted", "改派告知", "Re-routed"
+    CO_HANDLERS = "co_handlers", "协办调整告知", "Co-handlers changed"
     DECIDED = "decided", "处理意见", "Decision"
     CLOSED = "closed", "办结告知", "Closed"
     REOPENED = "reopened", "重新办理告知", "Reopened"
@@ -216,6 +217,7 @@ class ClockOutcome(CodeList):
     MET = "met", "按期", "In time"
     LATE = "late", "超期", "Late"
     CANCELLED = "cancelled", "已取消", "Cancelled"
+    LAPSED = "lapsed", "期满未行使", "Ran out unused"
 
 
 class YearStatus(CodeList):

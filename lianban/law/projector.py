@@ -153,11 +153,19 @@ def _ended_by(clock: Clock, rule: Rule, event: object, reachable: bool) -> Clock
     for trigger in rule.stop:
         if _applies(trigger, event, reachable) and _is_about(clock, trigger, event):
             at: datetime = getattr(event, trigger.at)
-            return replace(clock, outcome=outcome(clock.legal_due, at), stopped_at=at)
+            return _lapsed(clock, rule, at) or replace(clock, outcome=outcome(clock.legal_due, at), stopped_at=at)
     for trigger in rule.cancel:
         if _applies(trigger, event, reachable) and _is_about(clock, trigger, event):
-            return replace(clock, outcome=ClockOutcome.CANCELLED, stopped_at=getattr(event, trigger.at))
+            at = getattr(event, trigger.at)
+            return _lapsed(clock, rule, at) or replace(clock, outcome=ClockOutcome.CANCELLED, stopped_at=at)
     return None
+
+
+def _lapsed(clock: Clock, rule: Rule, at: datetime) -> Clock | None:
+    """A clock whose right had run out at an instant: at 24:00 of its last day, however late anybody looks."""
+    if rule.lapse is not Lapse.ENDS or not is_overdue(clock.legal_due, at):
+        return None
+    return replace(clock, outcome=ClockOutcome.LAPSED, stopped_at=end_of(clock.legal_due))
 
 
 def _is_about(clock: Clock, trigger: Trigger, event: Any) -> bool:
@@ -241,14 +249,11 @@ def extend(
 
 
 def lapse(state: Clocks, at: datetime, rulebook: Rulebook) -> tuple[Clocks, tuple[Stop, ...]]:
-    """The windows that have run out at an instant (asking for review, rating) end: nobody is late with a right.
-
-    Their outcome is *met*: the time was given in full, until 24:00 of the last day however late anybody looks.
-    """
+    """The rights that have run out unused at an instant (objecting, asking for review, rating) end: nobody is late."""
     stops = []
     for clock in state.running:
-        if rulebook.rule(clock.rule).lapse is Lapse.ENDS and is_overdue(clock.legal_due, at):
-            ended = replace(clock, outcome=ClockOutcome.MET, stopped_at=end_of(clock.legal_due))
+        ended = _lapsed(clock, rulebook.rule(clock.rule), at)
+        if ended is not None:
             state = state.with_clock(ended)
             stops.append(Stop(ended))
     return state, tuple(stops)

@@ -42,7 +42,7 @@ class Bound(CodeList):
 
 
 class Lapse(CodeList):
-    """What it means that a clock's time is up."""
+    """What it means that a clock's time is up: a duty is overdue, or a right has run out."""
 
     BREACH = "breach", "超期", "Overdue"
     ENDS = "ends", "期满", "Runs out"
@@ -112,6 +112,8 @@ class Rule:
     start: tuple[Trigger, ...]
     stop: tuple[Trigger, ...]
     cancel: tuple[Trigger, ...]
+    unused_zh: str = ""
+    unused_en: str = ""
     extension: Extension | None = None
     adjustable: bool = False
 
@@ -122,6 +124,10 @@ class Rule:
     def article(self, language: str) -> str:
         """The article that the rule stands in."""
         return self.article_en if language.startswith("en") else self.article_zh
+
+    def unused(self, language: str) -> str:
+        """What to call it when the right ran out unused; empty for a duty."""
+        return self.unused_en if language.startswith("en") else self.unused_zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +297,16 @@ def _rule(reader: _Reader) -> Rule:
         start=_triggers("start", reader),
         stop=_triggers("stop", reader),
         cancel=_triggers("cancel", reader),
+        unused_zh=reader.take("unused_zh", str, ""),
+        unused_en=reader.take("unused_en", str, ""),
         extension=_extension(reader),
         adjustable=reader.take("adjustable", bool, False),
     )
     reader.done()
-    if rule.warn and rule.lapse is Lapse.ENDS:
-        reader.problem("warn must be empty where the period merely ends")
+    if rule.warn and rule.bound is Bound.PETITIONER:
+        reader.problem("warn must be empty where the petitioner is bound")
+    if (rule.lapse is Lapse.ENDS) != bool(rule.unused_zh and rule.unused_en):
+        reader.problem("unused_zh and unused_en belong to lapse = 'ends' and to nothing else")
     if not rule.text and rule.confidence is not Confidence.SETTING:
         reader.problem("text must quote the article unless confidence is 'setting'")
     if rule.adjustable and rule.confidence is not Confidence.SETTING:

@@ -14,6 +14,7 @@ clocks_provisional = Gauge(
 )
 overdue = Gauge("lianban_oversight_agency_clocks_overdue", "Running clocks of an agency that are overdue", ["agency"])
 breaches = Counter("lianban_oversight_breaches_total", "Clocks whose legal end passed while they ran", ["rule"])
+lapses = Counter("lianban_oversight_lapses_total", "Rights that ran out unused, windows of objection for one", ["rule"])
 watched = Gauge(
     "lianban_oversight_clocks_watched_timestamp_seconds",
     "When the watch last had no clock left to look at, as Unix time",

@@ -384,8 +384,13 @@ def test_a_clock_starts_once_ends_at_most_once_and_keeps_its_outcome(history: Se
                 assert isinstance(command, Stop)
                 assert command.clock.id in started - ended
                 ended.add(command.clock.id)
-                judged = ClockOutcome.MET if china_day(moment(event)) <= command.clock.legal_due else ClockOutcome.LATE
-                assert command.clock.outcome in {judged, ClockOutcome.CANCELLED}
+                right = standard().rule(command.clock.rule).lapse is Lapse.ENDS
+                if china_day(moment(event)) <= command.clock.legal_due:
+                    assert command.clock.outcome in {ClockOutcome.MET, ClockOutcome.CANCELLED}
+                elif right:
+                    assert command.clock.outcome is ClockOutcome.LAPSED
+                else:
+                    assert command.clock.outcome in {ClockOutcome.LATE, ClockOutcome.CANCELLED}
         assert all(state.by_id[key] == clock for key, clock in before.by_id.items() if not clock.running)
     assert {clock.id for clock in state.running} == started - ended
 

@@ -66,7 +66,7 @@ _TONES: dict[type[CodeList], dict[str, str]] = {
         "opinion_given": GOOD, "replied": GOOD, "done": GOOD,
     },
     codes.DeliveryState: {"delivered": GOOD, "unknown": WARN, "rejected": BAD, "parked": BAD, "pending": CALM},
-    codes.ClockOutcome: {"met": GOOD, "late": BAD, "cancelled": CALM},
+    codes.ClockOutcome: {"met": GOOD, "late": BAD, "cancelled": CALM, "lapsed": CALM},
     codes.ClaimResult: {"supported": GOOD, "explained": CALM, "not_supported": WARN},
     codes.RatingValue: {"satisfied": GOOD, "basically_satisfied": CALM, "dissatisfied": BAD},
     codes.YearStatus: {"official": GOOD, "provisional": WARN},

@@ -11,7 +11,7 @@ from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import intake, routing
 from lianban.contracts.catalogue import known_events
-from lianban.contracts.codes import AgencyRole, MatterState
+from lianban.contracts.codes import AgencyRole, ClockOutcome, MatterState
 from lianban.contracts.envelope import partition_of
 from lianban.contracts.events import dump
 from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
@@ -19,6 +19,7 @@ from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
 from lianban.law.projector import Clock, Move, Start, Stop, step, warnings_of
 from lianban.law.rulebook import Lapse, Rulebook, event_name
+from services.oversight import metrics
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.domain import progress
@@ -130,6 +131,8 @@ def say(tx: Transaction, matter_id: UUID, command: Start | Move | Stop, *, at: A
     else:
         if clock.outcome is None or clock.stopped_at is None:
             raise AssertionError("a clock that stopped has an outcome")
+        if clock.outcome is ClockOutcome.LAPSED:
+            metrics.lapses.labels(clock.rule).inc()
         said = ClockStopped(clock_id=clock.id, rule=clock.rule, outcome=clock.outcome, stopped_at=clock.stopped_at)
     tx.emit(said, subject=matter_id, at=at)
 

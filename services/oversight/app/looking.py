@@ -15,7 +15,7 @@ from lianban.contracts.codes import MatterState, YearStatus
 from lianban.law import places
 from lianban.law.clocks import Step, explain
 from lianban.law.projector import Clock, period_of
-from lianban.law.rulebook import Rule
+from lianban.law.rulebook import Lapse, Rule
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.store import clocks, ledger, matters
@@ -70,10 +70,12 @@ class SeenClock:
 
     @property
     def standing(self) -> str:
-        """``running``, ``overdue``, or how it ended: ``met``, ``late``, ``cancelled``."""
+        """``running``, ``overdue``, or how it ended: ``met``, ``late``, ``cancelled``, ``lapsed``."""
         if self.clock.outcome is not None:
             return self.clock.outcome.value
-        return "overdue" if self.days_left is not None and self.days_left < 0 else "running"
+        if self.days_left is None or self.days_left >= 0:
+            return "running"
+        return "overdue" if self.rule.lapse is Lapse.BREACH else "lapsed"
 
 
 def _seen(kept: clocks.Kept, today: date, steps: tuple[Step, ...] = ()) -> SeenClock:
@@ -96,23 +98,25 @@ def running_clocks(
     territory: str | None,
     rule: str | None,
     agency: str | None,
-    overdue: bool,
-    provisional: bool | None,
+    overdue: bool = False,
+    provisional: bool | None = None,
+    unanswered: bool = False,
     after: tuple[Any, ...] | None,
     limit: int,
     at: datetime,
 ) -> list[SeenClock]:
-    """Running clocks, the first to end in front."""
+    """Running clocks, the first to end in front; or the windows of objection that passed without an answer."""
     today = china_day(at)
     wanted = clocks.Filter(
         territory=prefix_of(territory),
         rule=rule,
         agency=agency,
-        due_before=today if overdue else None,
+        overdue_on=today if overdue else None,
         provisional=provisional,
     )
     key = (after[0], after[1]) if after else None
-    return [_seen(kept, today) for kept in clocks.running(tx, wanted, after=key, limit=limit)]
+    ask = clocks.unanswered if unanswered else clocks.running
+    return [_seen(kept, today) for kept in ask(tx, wanted, after=key, limit=limit)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

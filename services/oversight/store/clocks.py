@@ -11,9 +11,16 @@ from lianban.chassis.database import Transaction
 from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.refs import AgencyRef
 from lianban.law.projector import Clock, Clocks
+from lianban.law.rulebook import Bound, Lapse, standard
+
+PETITIONERS = [rule.id for rule in standard().rules if rule.bound is Bound.PETITIONER]
+"""Rules that bind the petitioner: told only where asked for."""
+
+_RIGHTS = [rule.id for rule in standard().rules if rule.lapse is Lapse.ENDS]
+"""Rules of rights: when they run out nobody is late, also not in the moments until the watch has seen it."""
 
 _COLUMNS = (
-    "clock.id, matter_id, rule, bound_code, bound_name, assignment_id, clock.round, started_on, raw_due, legal_due,"
+    "clock.id, clock.matter_id, rule, bound_code, bound_name, assignment_id, clock.round, started_on, raw_due, legal_due,"
     " provisional, extension, extended, outcome, stopped_at, warned, breached_at"
 )
 
@@ -143,7 +150,7 @@ class Filter:
     territory: str
     rule: str | None = None
     agency: str | None = None
-    due_before: date | None = None
+    overdue_on: date | None = None
     provisional: bool | None = None
 
 
@@ -156,9 +163,9 @@ def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None,
         f"""
         select {_COLUMNS}, matter.number, matter.region_name from clock join matter on matter.id = clock.matter_id
         where outcome is null and matter.region_code like %(territory)s
-            and (rule = %(rule)s or %(rule)s::text is null and rule not in ('ask_review', 'rating'))
+            and (rule = %(rule)s or %(rule)s::text is null and rule <> all(%(petitioners)s))
             and (%(agency)s::text is null or bound_code = %(agency)s)
-            and (%(before)s::date is null or legal_due < %(before)s)
+            and (%(today)s::date is null or legal_due < %(today)s and rule <> all(%(rights)s))
             and (%(provisional)s::bool is null or provisional = %(provisional)s)
             and (%(due)s::date is null or (legal_due, clock.id) > (%(due)s, %(id)s))
         order by legal_due, clock.id limit %(limit)s
@@ -167,8 +174,35 @@ def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None,
             "territory": wanted.territory + "%",
             "rule": wanted.rule,
             "agency": wanted.agency,
-            "before": wanted.due_before,
+            "today": wanted.overdue_on,
             "provisional": wanted.provisional,
+            "due": after[0] if after else None,
+            "id": after[1] if after else None,
+            "limit": limit,
+            "petitioners": PETITIONERS,
+            "rights": _RIGHTS,
+        },
+    )
+    return [_read(row) for row in rows]
+
+
+def unanswered(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None, limit: int) -> list[Kept]:
+    """Windows of objection that ran out while the agency, until now, neither accepted nor objected; oldest first."""
+    rows = tx.execute(
+        f"""
+        select {_COLUMNS}, matter.number, matter.region_name
+        from assignment join clock on clock.assignment_id = assignment.id
+            join matter on matter.id = assignment.matter_id
+        where assignment.state = 'sent' and outcome = 'lapsed' and matter.region_code like %(territory)s
+            and (%(rule)s::text is null or rule = %(rule)s)
+            and (%(agency)s::text is null or agency_code = %(agency)s)
+            and (%(due)s::date is null or (legal_due, clock.id) > (%(due)s, %(id)s))
+        order by legal_due, clock.id limit %(limit)s
+        """,
+        {
+            "territory": wanted.territory + "%",
+            "rule": wanted.rule,
+            "agency": wanted.agency,
             "due": after[0] if after else None,
             "id": after[1] if after else None,
             "limit": limit,
@@ -178,17 +212,27 @@ def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None,
 
 
 def figures(tx: Transaction, *, territory: str, today: date, soon: date) -> dict[str, int]:
-    """How many clocks run, end soon, are overdue, are provisional."""
+    """How many clocks run, end soon, are overdue, are provisional; how many windows passed without an answer."""
     row = tx.execute(
         """
-        select count(*) as running, count(*) filter (where legal_due < %(today)s) as overdue,
+        select count(*) as running,
+            count(*) filter (where legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
             count(*) filter (where legal_due between %(today)s and %(soon)s) as soon,
-            count(*) filter (where provisional) as provisional
+            count(*) filter (where provisional) as provisional,
+            (select count(*) from assignment join clock on clock.assignment_id = assignment.id
+                join matter on matter.id = assignment.matter_id
+                where assignment.state = 'sent' and outcome = 'lapsed'
+                    and matter.region_code like %(territory)s) as unanswered
         from clock join matter on matter.id = clock.matter_id
-        where outcome is null and matter.region_code like %(territory)s
-            and rule not in ('ask_review', 'rating')
+        where outcome is null and matter.region_code like %(territory)s and rule <> all(%(petitioners)s)
         """,
-        {"today": today, "soon": soon, "territory": territory + "%"},
+        {
+            "today": today,
+            "soon": soon,
+            "territory": territory + "%",
+            "petitioners": PETITIONERS,
+            "rights": _RIGHTS,
+        },
     ).fetchone()
     return {name: int(value) for name, value in (row or {}).items()}
 
@@ -210,11 +254,11 @@ def standings(tx: Transaction, today: date) -> list[Standing]:
         """
         select rule, count(*) filter (where legal_due > %(today)s) as due_later,
             count(*) filter (where legal_due = %(today)s) as due_today,
-            count(*) filter (where legal_due < %(today)s) as overdue,
+            count(*) filter (where legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
             count(*) filter (where provisional) as provisional
         from clock where outcome is null group by rule
         """,
-        {"today": today},
+        {"today": today, "rights": _RIGHTS},
     )
     return [Standing(**row) for row in rows]
 
@@ -223,47 +267,54 @@ def overdue_by_agency(tx: Transaction, today: date) -> dict[str, int]:
     """Per agency how many of its running clocks are overdue; for the gauges."""
     rows = tx.execute(
         "select bound_code, count(*) as clocks from clock"
-        " where outcome is null and legal_due < %s and bound_code is not null group by bound_code",
-        (today,),
+        " where outcome is null and legal_due < %s and rule <> all(%s) and bound_code is not null group by bound_code",
+        (today, _RIGHTS),
     )
     return {row["bound_code"]: row["clocks"] for row in rows}
 
 
 def by_agency(tx: Transaction, *, territory: str, today: date) -> list[dict[str, Any]]:
-    """Per agency: assignments, what is open, objections, and how its clocks ended or stand; the worst first."""
+    """Per agency: assignments, what is open, objections, and how its clocks ended or stand; the worst first.
+
+    ``lapsed`` counts windows of objection that ran out unused, ``unanswered`` those among them without an answer yet.
+    """
     return tx.execute(
         """
         with work as (
             select agency_code as code, max(agency_name) as name, count(*) as assignments,
-                count(*) filter (where ended_at is null) as open, sum(objections)::int as objections
+                count(*) filter (where ended_at is null) as open, sum(objections)::int as objections,
+                count(*) filter (where assignment.state = 'sent' and exists (select from clock
+                    where assignment_id = assignment.id and outcome = 'lapsed')) as unanswered
             from assignment join matter on matter.id = assignment.matter_id
             where matter.region_code like %(territory)s group by agency_code
         ), time as (
             select bound_code as code, count(*) filter (where outcome = 'met') as met,
                 count(*) filter (where outcome = 'late') as late,
-                count(*) filter (where outcome is null and legal_due < %(today)s) as overdue
+                count(*) filter (where outcome = 'lapsed') as lapsed,
+                count(*) filter (where outcome is null and legal_due < %(today)s and rule <> all(%(rights)s)) as overdue
             from clock join matter on matter.id = clock.matter_id
             where bound_code is not null and matter.region_code like %(territory)s group by bound_code
         )
         select work.code, work.name, assignments, open, objections, coalesce(met, 0) as met,
-            coalesce(late, 0) as late, coalesce(overdue, 0) as overdue
+            coalesce(late, 0) as late, coalesce(overdue, 0) as overdue, coalesce(lapsed, 0) as lapsed, unanswered
         from work left join time using (code)
         order by coalesce(overdue, 0) desc, coalesce(late, 0) desc, open desc, work.code
         """,
-        {"today": today, "territory": territory + "%"},
+        {"today": today, "territory": territory + "%", "rights": _RIGHTS},
     ).fetchall()
 
 
 def outcomes_by_rule(tx: Transaction, *, territory: str, today: date) -> dict[str, dict[str, int]]:
-    """Per rule: clocks met, late, running and overdue."""
+    """Per rule: clocks met, late, running and overdue, and rights that ran out unused."""
     rows = tx.execute(
         """
         select rule, count(*) filter (where outcome = 'met') as met, count(*) filter (where outcome = 'late') as late,
-            count(*) filter (where outcome is null and legal_due >= %(today)s) as running,
-            count(*) filter (where outcome is null and legal_due < %(today)s) as overdue
+            count(*) filter (where outcome is null and (legal_due >= %(today)s or rule = any(%(rights)s))) as running,
+            count(*) filter (where outcome is null and legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
+            count(*) filter (where outcome = 'lapsed') as lapsed
         from clock join matter on matter.id = clock.matter_id
         where matter.region_code like %(territory)s group by rule
         """,
-        {"today": today, "territory": territory + "%"},
+        {"today": today, "territory": territory + "%", "rights": _RIGHTS},
     )
-    return {row["rule"]: {name: row[name] for name in ("met", "late", "running", "overdue")} for row in rows}
+    return {row["rule"]: {name: row[name] for name in ("met", "late", "running", "overdue", "lapsed")} for row in rows}

@@ -157,23 +157,38 @@ def open_assignments_by_agency(tx: Transaction) -> dict[str, int]:
     return {row["agency_code"]: row["n"] for row in rows}
 
 
+def agencies(tx: Transaction, *, territory: str) -> list[AgencyRef]:
+    """The agencies that have had a matter of a territory, by name."""
+    rows = tx.execute(
+        "select agency_code, max(agency_name) as name from agency_in_region where region_code like %s"
+        " group by agency_code order by name, agency_code",
+        (territory + "%",),
+    )
+    return [AgencyRef(row["agency_code"], row["name"]) for row in rows]
+
+
 def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
     """An assignment went out, or again with a binding decision."""
     tx.execute(
         """
+        with known as (
+            insert into agency_in_region (region_code, agency_code, agency_name)
+            select region_code, %(agency)s, %(name)s from matter where id = %(matter)s
+            on conflict (region_code, agency_code) do nothing
+        )
         insert into assignment (id, matter_id, agency_code, agency_name, role, state, sent_at)
-        values (%s, %s, %s, %s, %s, %s, %s)
+        values (%(id)s, %(matter)s, %(agency)s, %(name)s, %(role)s, %(state)s, %(at)s)
         on conflict (id) do update set role = excluded.role, state = excluded.state, ended_at = null
         """,
-        (
-            data.assignment_id,
-            matter_id,
-            data.agency.code,
-            data.agency.name,
-            data.role.value,
-            AssignmentState.SENT.value,
-            data.sent_at,
-        ),
+        {
+            "id": data.assignment_id,
+            "matter": matter_id,
+            "agency": data.agency.code,
+            "name": data.agency.name,
+            "role": data.role.value,
+            "state": AssignmentState.SENT.value,
+            "at": data.sent_at,
+        },
     )
 
 

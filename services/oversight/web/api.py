@@ -36,6 +36,10 @@ class ClockQuery(PageQuery):
     agency = fields.String(validate=validate.Length(3, 40), metadata={"description": "单位代码 / agency code"})
     overdue = fields.Boolean(load_default=False, metadata={"description": "只看超期 / overdue only"})
     provisional = fields.Boolean(metadata={"description": "只看暂定 / provisional only"})
+    unanswered = fields.Boolean(
+        load_default=False,
+        metadata={"description": "异议期满、单位尚未答复 / windows of objection that passed without an answer"},
+    )
 
 
 class MatterQuery(PageQuery):
@@ -70,7 +74,7 @@ def summary() -> dict[str, Any]:
 @api.arguments(ClockQuery, location="query")
 @api.response(200)
 def list_clocks(query: dict[str, Any]) -> dict[str, Any]:
-    """在走的时限，最早到期的在前 / running clocks, the first to end in front."""
+    """在走的时限，最早到期的在前 / running clocks, the first to end in front; or those of silent agencies."""
     wanted = PageRequest.read(query, date, UUID)
     with database().transaction() as tx:
         rows = looking.running_clocks(
@@ -80,6 +84,7 @@ def list_clocks(query: dict[str, Any]) -> dict[str, Any]:
             agency=query.get("agency"),
             overdue=query["overdue"],
             provisional=query.get("provisional"),
+            unanswered=query["unanswered"],
             after=wanted.after,
             limit=wanted.fetch,
             at=now(),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, request
 
+from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day, now
 from lianban.chassis.web import PageRequest, Pages, _, idempotent, language, log_access, principal, require
@@ -39,7 +40,6 @@ def overview() -> str:
             rule=None,
             agency=None,
             overdue=True,
-            provisional=None,
             after=None,
             limit=10,
             at=moment,
@@ -64,14 +64,16 @@ def list_clocks() -> str:
             agency=agency,
             overdue=standing == "overdue",
             provisional=True if standing == "provisional" else None,
+            unanswered=standing == "unanswered",
             after=wanted.after,
             limit=wanted.fetch,
             at=now(),
         )
+        agencies = _agencies(tx)
     page = wanted.page(rows, key=lambda row: (row.clock.legal_due, row.clock.id))
     values = {"rule": rule or "", "agency": agency or "", "standing": standing}
     rules = [(r.id, r.label(language())) for r in standard().rules]
-    return render_template("oversight/clocks.html", page=page, values=values, rules=rules)
+    return render_template("oversight/clocks.html", page=page, values=values, rules=rules, agencies=agencies)
 
 
 @board.get("/oversight/matters")
@@ -94,8 +96,10 @@ def list_matters() -> Any:
             after=(wanted.after[0], wanted.after[1]) if wanted.after else None,
             limit=wanted.fetch,
         )
+        agencies = _agencies(tx)
     page = wanted.page(rows, key=lambda row: (row.changed_at, row.id))
-    return render_template("oversight/matters.html", page=page, values={"state": state, "agency": agency, "number": ""})
+    values = {"state": state, "agency": agency, "number": ""}
+    return render_template("oversight/matters.html", page=page, values=values, agencies=agencies)
 
 
 @board.get("/oversight/matters/<string:number>")
@@ -154,13 +158,18 @@ def _calendar_page(errors: dict[str, str]) -> str:
     )
 
 
+def _agencies(tx: Transaction) -> list[tuple[str, str]]:
+    """The choices of a filter by agency."""
+    return [(a.code, a.name) for a in matters.agencies(tx, territory=looking.prefix_of(principal().territory))]
+
+
 def _bars(seen: looking.Summary) -> list[dict[str, Any]]:
-    """One stacked bar per rule: shares of in time, late, running, overdue in per mille of the longest bar."""
+    """One stacked bar per rule: how its clocks ended or stand, in per mille of the longest bar."""
     longest = max((sum(counts.values()) for _rule, counts in seen.rules), default=0) or 1
     bars = []
     for rule, counts in seen.rules:
         start, parts = 0.0, []
-        for name in ("met", "running", "late", "overdue"):
+        for name in ("met", "running", "lapsed", "late", "overdue"):
             width = counts[name] * 1000 / longest
             parts.append({"name": name, "count": counts[name], "x": round(start, 1), "width": round(width, 1)})
             start += width

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,9 +19,10 @@ from lianban.contracts.oversight import CalendarChanged, ClockBreached, ClockMov
 from lianban.law.calendar import CalendarYear
 from services.oversight import metrics
 from services.oversight.app import verifying, watching, working_calendar
-from services.oversight.store import ledger
+from services.oversight.store import ledger, matters
 from services.oversight.web import create_app
-from tests.integration.oversight.conftest import Oversight
+from tests.databases import FreshDatabase
+from tests.integration.oversight.conftest import ECOLOGY, Oversight
 
 
 def test_the_clocks_of_a_matter_run_and_end_as_the_law_says(oversight: Oversight) -> None:
@@ -63,6 +66,77 @@ def test_a_clock_warns_once_per_rung_and_is_breached_once(oversight: Oversight) 
     assert [event.outcome for event in stopped] == [ClockOutcome.LATE]
 
 
+def test_a_window_of_objection_that_passes_is_no_breach_and_the_silent_agency_is_named(
+    oversight: Oversight, token: Callable[..., str], become: Callable[[str], None]
+) -> None:
+    working_calendar.seed()
+    matter = oversight.register()
+    lead = oversight.route(matter, day=0)
+    with time.at(oversight.on_day(8)):
+        watching.run_due()
+    assert oversight.said(ClockBreached) == []
+    stopped = [(event.rule, event.outcome, event.stopped_at) for event in oversight.said(ClockStopped)]
+    closed = datetime(2026, 3, 9, 16, 0, tzinfo=UTC)
+    assert stopped == [("route", ClockOutcome.MET, oversight.on_day(0)), ("objection", ClockOutcome.LAPSED, closed)]
+
+    with time.at(oversight.on_day(8)):
+        bearer = token(StaffRole.SUPERVISOR)
+    become("oversight")
+    client = create_app().test_client()
+    client.set_cookie("lianban_access", bearer)
+
+    def read(path: str) -> Any:
+        answer = client.get(f"/api/v1/oversight{path}", headers={"Authorization": f"Bearer {bearer}"})
+        assert answer.status_code == 200
+        return answer.get_json()
+
+    with time.at(oversight.on_day(8)):
+        clocks = read("/summary")["clocks"]
+        assert (clocks["overdue"], clocks["unanswered"], clocks["running"]) == (0, 1, 1)
+        assert {rule["rule"]: rule["lapsed"] for rule in read("/summary")["rules"]} == {
+            "route": 0,
+            "notice": 0,
+            "objection": 1,
+        }
+        (silent,) = read("/clocks?unanswered=true")["items"]
+        assert (silent["rule"], silent["standing"], silent["bound"]["code"]) == ("objection", "lapsed", "city-ecology")
+        (agency,) = read("/agencies")["items"]
+        assert (agency["lapsed"], agency["unanswered"], agency["overdue"]) == (1, 1, 0)
+        assert read("/clocks?overdue=true")["items"] == []
+        for page in ("/oversight/clocks?standing=unanswered", "/oversight/matters/XF1"):
+            assert "期满未提出异议" in client.get(page).get_data(as_text=True)
+
+        oversight.accept(matter, lead, day=8)
+        assert read("/summary")["clocks"]["unanswered"] == 0
+        assert read("/clocks?unanswered=true")["items"] == []
+        (agency,) = read("/agencies")["items"]
+        assert (agency["lapsed"], agency["unanswered"]) == (1, 0)
+
+
+def test_windows_that_an_earlier_version_called_overdue_are_named_anew(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_calendar, "_seen", None)
+    look = fresh_database("oversight")
+    oversight = Oversight(look)
+    working_calendar.seed()
+    matter = oversight.register()
+    oversight.route(matter, day=0)
+    late = oversight.register("XF2")
+    oversight.route(late, day=0)
+    look.execute("update clock set breached_at = now(), next_look = null where matter_id = %s", (matter,))
+    look.execute(
+        "update clock set outcome = 'late', stopped_at = now() where matter_id = %s and rule = 'objection'", (late,)
+    )
+    sql = Path("services/oversight/migrations/0003_lapse.sql").read_text(encoding="utf-8")
+    look.execute(sql[: sql.index("create index")].encode())
+    with time.at(oversight.on_day(8)):
+        watching.run_due()
+    assert oversight.clocks(matter)["objection"]["outcome"] == "lapsed"
+    renamed = oversight.clocks(late)["objection"]
+    assert (renamed["outcome"], renamed["stopped_at"]) == ("lapsed", datetime(2026, 3, 9, 16, 0, tzinfo=UTC))
+
+
 def gauge(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(f"lianban_oversight_{name}", labels)
 
@@ -72,10 +146,15 @@ def test_the_gauges_tell_clocks_matters_agencies_and_the_calendar(oversight: Ove
     matter = oversight.register()
     oversight.register("XF2")
     oversight.route(matter, day=1)
-    with time.at(oversight.on_day(15)):  # XF2 must be routed today; an objection to XF1 had to come a week ago
+    with time.at(oversight.on_day(15)):  # XF2 must be routed today; the window of objection to XF1 closed a week ago
         watching.measure()
     assert gauge("clocks", rule="route", standing="due_today") == 1
-    assert gauge("clocks", rule="objection", standing="overdue") == 1
+    assert gauge("clocks", rule="objection", standing="overdue") == 0
+    assert gauge("clocks", rule="notice", standing="overdue") == 0
+    assert gauge("agency_clocks_overdue", agency="city-ecology") is None
+    with time.at(oversight.on_day(17)):  # the petitioner had to be told yesterday
+        watching.measure()
+    assert gauge("clocks", rule="notice", standing="overdue") == 1
     assert gauge("clocks", rule="handle", standing="overdue") == 0
     assert gauge("agency_clocks_overdue", agency="city-ecology") == 1
     assert gauge("assignments_open", agency="city-ecology") == 1
@@ -203,6 +282,26 @@ def test_a_supervisor_sees_only_the_own_territory(
     items = client.get("/api/v1/oversight/matters", headers=headers).get_json()["items"]
     assert [item["number"] for item in items] == ["XF2"]
     assert client.get("/api/v1/oversight/matters/XF1", headers=headers).status_code == 404
+
+
+def test_lists_are_filtered_by_the_agencies_that_occur_in_the_territory(
+    oversight: Oversight, token: Callable[..., str], become: Callable[[str], None]
+) -> None:
+    oversight.route(oversight.register("XF1"), day=1)
+    oversight.register("XF2")
+    bearer = token(StaffRole.SUPERVISOR)
+    become("oversight")
+    client = create_app().test_client()
+    client.set_cookie("lianban_access", bearer)
+    with database().transaction() as tx:
+        assert matters.agencies(tx, territory="9901") == [ECOLOGY]
+        assert matters.agencies(tx, territory="990102") == []
+    for path in ("/oversight/clocks", "/oversight/matters"):
+        assert '<option value="city-ecology">清河市生态环境局</option>' in client.get(path).get_data(as_text=True)
+    chosen = client.get("/oversight/matters?agency=city-ecology").get_data(as_text=True)
+    assert '<option value="city-ecology" selected>' in chosen
+    assert "XF1" in chosen
+    assert "XF2" not in chosen
 
 
 @pytest.mark.parametrize(

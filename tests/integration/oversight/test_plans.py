@@ -22,7 +22,7 @@ MATTERS = 20_000
 
 @pytest.fixture
 def filled(oversight: Oversight) -> psycopg.Connection[DictRow]:
-    """Matters in all states over four counties, each with three clocks of which one runs."""
+    """Matters in all states over four counties, each with four clocks of which one runs."""
     look = oversight.look
     look.execute(
         """
@@ -44,6 +44,22 @@ def filled(oversight: Oversight) -> psycopg.Connection[DictRow]:
             case when rule <> 'handle' then 'met' end, case when rule <> 'handle' then now() end, 1,
             case when rule = 'handle' then current_date + (random() * 30)::int end
         from matter, unnest(array['route', 'notice', 'handle']) as rule
+        """
+    )
+    look.execute(
+        """
+        insert into assignment (id, matter_id, agency_code, agency_name, role, state, sent_at)
+        select gen_random_uuid(), id, lead_code, lead_name, 'lead',
+            case when random() < 0.002 then 'sent' else 'done' end, received_at from matter
+        """
+    )
+    look.execute(
+        """
+        insert into clock (id, matter_id, rule, bound_code, bound_name, assignment_id, round, started_on, raw_due,
+            legal_due, provisional, outcome, stopped_at, calendar_edition)
+        select gen_random_uuid(), matter_id, 'objection', agency_code, agency_name, id, 1, current_date - 90,
+            current_date - 85, current_date - 85, false, 'lapsed', now(), 1
+        from assignment
         """
     )
     look.execute("analyze")
@@ -70,7 +86,7 @@ def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Conne
     long_ago, last = date(2020, 1, 1), (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=0))
     everything, county = clocks.Filter(territory=""), clocks.Filter(territory="990101")
     one_agency = clocks.Filter(territory="", agency="agency-7")
-    overdue = clocks.Filter(territory="", due_before=long_ago)
+    overdue = clocks.Filter(territory="", overdue_on=long_ago)
     table: list[tuple[str, Callable[[Transaction], Any]]] = [
         ("clock_running", lambda tx: clocks.running(tx, everything, after=None, limit=51)),
         ("clock_running", lambda tx: clocks.running(tx, county, after=None, limit=51)),
@@ -78,6 +94,7 @@ def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Conne
         ("clock_running", lambda tx: clocks.running(tx, overdue, after=None, limit=51)),
         ("matter_by_", lambda tx: matters.page(tx, territory="", state=None, agency=None, after=last, limit=51)),
         ("matter_by_", lambda tx: matters.page(tx, territory="", state="handling", agency=None, after=last, limit=51)),
+        ("assignment_unanswered", lambda tx: clocks.unanswered(tx, county, after=None, limit=51)),
         ("clock_look", lambda tx: clocks.matters_to_look_at(tx, long_ago, 100)),
     ]
     for index, ask in table:

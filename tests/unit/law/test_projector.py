@@ -53,7 +53,7 @@ MATTER = UUID("6f2f1d1c-0000-4000-8000-000000000001")
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")
 URBAN = AgencyRef("city-urban", "清河市城市管理局")
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # Monday, 10:00 in China
-MET, LATE, CANCELLED = ClockOutcome.MET, ClockOutcome.LATE, ClockOutcome.CANCELLED
+MET, LATE, CANCELLED, LAPSED = ClockOutcome.MET, ClockOutcome.LATE, ClockOutcome.CANCELLED, ClockOutcome.LAPSED
 
 
 def after(days: int) -> datetime:
@@ -209,7 +209,6 @@ def test_accepting_or_objecting_ends_the_objection_clock_of_that_assignment_alon
     parts = (sent(ECOLOGY, 0), sent(URBAN, 0, role=AgencyRole.CO_HANDLER))
     state = outcomes(clocks(*parts, objected(ECOLOGY, 7)))
     assert (state["objection city-ecology"], state["objection city-urban"]) == (MET, None)
-    assert outcomes(clocks(*parts, objected(ECOLOGY, 8)))["objection city-ecology"] is LATE
     assert outcomes(clocks(*parts, accepted(URBAN, 1)))["objection city-urban"] is MET
     assert outcomes(clocks(*parts, withdrawn(URBAN, 1)))["objection city-urban"] is CANCELLED
 
@@ -386,11 +385,22 @@ def test_windows_run_out_without_anybody_being_late_and_duties_become_overdue() 
     state = clocks(registered(), case_accepted(ECOLOGY, 0), served(DECISION, 10, ECOLOGY))
     assert lapse(state, after(40), standard()) == (state, ())
     ended, stops = lapse(state, after(44), standard())
-    assert [(stop.clock.rule, stop.clock.outcome) for stop in stops] == [("ask_review", MET), ("rating", MET)]
+    assert [(stop.clock.rule, stop.clock.outcome) for stop in stops] == [("ask_review", LAPSED), ("rating", LAPSED)]
     assert isinstance(stops[0], Stop)
     assert stops[0].clock.stopped_at == datetime(2026, 4, 13, 16, 0, tzinfo=UTC)  # 24:00 in China on Monday, 13 April
     assert [clock.rule for clock in overdue(ended, after(44), standard())] == ["route"]
     assert overdue(ended, after(15), standard()) == ()
+
+
+@pytest.mark.parametrize("answer", [accepted(ECOLOGY, 9), objected(ECOLOGY, 9), withdrawn(ECOLOGY, 9)])
+def test_a_window_of_objection_that_passed_is_unused_whatever_comes_later(answer: object) -> None:
+    state = clocks(sent(ECOLOGY, 0))
+    assert overdue(state, after(8), standard()) == ()
+    ended, (stop,) = lapse(state, after(8), standard())
+    assert (stop.clock.rule, stop.clock.outcome) == ("objection", LAPSED)
+    assert stop.clock.stopped_at == datetime(2026, 3, 9, 16, 0, tzinfo=UTC)  # 24:00 in China on the fifth work day
+    assert [clock.rule for clock in overdue(ended, after(18), standard())] == ["notice"]
+    assert step(state, answer, SEEDED, standard())[0].of_rule("objection") == ended.of_rule("objection")
 
 
 def test_a_clock_knows_when_to_warn() -> None:

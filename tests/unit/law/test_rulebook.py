@@ -10,7 +10,7 @@ import pytest
 from lianban.chassis.calendar_seed import announced_years
 from lianban.law import rulebook
 from lianban.law.calendar import WorkCalendar
-from lianban.law.rulebook import Bound, Lapse, RulebookError, parse, standard
+from lianban.law.rulebook import Lapse, RulebookError, parse, standard
 
 SEEDED = WorkCalendar(announced_years())
 TEXT = Path(rulebook.__file__).with_name("rulebook.toml").read_text("utf-8")
@@ -36,9 +36,20 @@ def test_handling_may_be_extended_once_by_at_most_thirty_days() -> None:
     assert [rule.id for rule in standard().rules if rule.extension is not None] == ["handle"]
 
 
-def test_a_petitioners_time_runs_out_and_an_authoritys_time_is_breached() -> None:
-    for rule in standard().rules:
-        assert (rule.lapse is Lapse.ENDS) == (rule.bound is Bound.PETITIONER)
+def test_rights_run_out_and_duties_are_breached() -> None:
+    rights = {rule.id: rule.unused("zh") for rule in standard().rules if rule.lapse is Lapse.ENDS}
+    assert rights == {
+        "objection": "期满未提出异议",
+        "ask_review": "期满未申请复查",
+        "rating": "期满未评价",
+    }
+    assert [rule.id for rule in standard().rules if rule.lapse is Lapse.BREACH] == [
+        "route",
+        "direct_notice",
+        "notice",
+        "handle",
+    ]
+    assert standard().rule("handle").unused("zh") == ""
 
 
 def test_every_rule_has_names_and_an_article_in_both_languages() -> None:
@@ -98,7 +109,7 @@ def test_the_explanation_of_a_rule_ends_on_its_legal_due_day() -> None:
         (', binds = "lead"', "", "routing.case-accepted must name the bound agency with binds"),
         ("days = 30, times = 1", "days = 30, times = 0", "rule 'handle', extension: times must lie between 1 and 9"),
         ('confidence = "setting"', 'confidence = "verified"', "adjustable is only for rules whose confidence is"),
-        ("warn = []", 'warn = ["50%"]', "warn must be empty where the period merely ends"),
+        ("warn = []", 'warn = ["50%"]', "warn must be empty where the petitioner is bound"),
         ("[settings]", "[setting]", "settings: roll_agency_deadlines is missing"),
         ('edition = "2026-11"', "edition = ", "not TOML"),
     ],
