@@ -218,11 +218,10 @@ def on_notice_sent(tx: Transaction, event: Received[notification.NoticeSent]) ->
 
 
 def on_notice_served(tx: Transaction, event: Received[notification.NoticeServed]) -> None:
-    """Service is proved; the decision's service moves the matter."""
+    """Service is proved; the decision's first service moves the matter, a second by another channel proves no more."""
     data = event.data
     progress.keep_notice(tx, event.subject, data.notice_id, data.kind, data.document_id, served_at=data.served_at)
-    if data.document_kind is DocumentKind.DECISION:
-        progress.serve(tx, event.subject, data.round, data.served_at)
+    if data.document_kind is DocumentKind.DECISION and progress.serve(tx, event.subject, data.round, data.served_at):
         _derive(tx, event)
         means = {"means": data.means.value}
         progress.note(tx, event.id, event.subject, data.served_at, "decision_served", data=means)

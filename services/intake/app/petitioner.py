@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from lianban.chassis import traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
@@ -52,6 +53,7 @@ def open_matter(typed_number: str, typed_code: str) -> Opened:
             row = matters.by_number(tx, given)
         if row is not None:
             metrics.opened.labels("right").inc()
+            traces.about(row["number"])
             return Opened(row["id"], row["number"])
     metrics.opened.labels("wrong").inc()
     raise Rejected(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from lianban.chassis import traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
@@ -68,6 +69,7 @@ def register(petition: Petition, *, by: Caller, at: datetime) -> Registered:
         region_name = matters.insert(tx, new)
         if region_name is None:
             return _registered_before(tx, petition)
+        traces.about(new.number)
         if petition.attachments:
             attach.give(tx, petition.attachments, uploader=by.key, matter=matter)
         imported = petition.source is not None and by.may_back_date

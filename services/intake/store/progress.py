@@ -65,15 +65,16 @@ def decide(tx: Transaction, matter: UUID, round_: int, lead: AgencyRef, at: date
     )
 
 
-def serve(tx: Transaction, matter: UUID, round_: int, at: datetime) -> None:
-    """Record that the decision of a round reached the petitioner; a later round is not served by it."""
-    tx.execute(
+def serve(tx: Transaction, matter: UUID, round_: int, at: datetime) -> bool:
+    """Record that the decision of a round reached the petitioner, once; a later round is not served by it."""
+    done = tx.execute(
         """
-        update progress set served_at = coalesce(served_at, %s)
-        where matter_id = %s and decided_round = %s and decided_at is not null
+        update progress set served_at = %s
+        where matter_id = %s and decided_round = %s and decided_at is not null and served_at is null
         """,
         (at, matter, round_),
     )
+    return done.rowcount == 1
 
 
 def close(tx: Transaction, matter: UUID, reason: ClosingReason, at: datetime) -> None:

@@ -23,7 +23,8 @@ from services.intake.web.sentences import Entry, sentence
 LINK_SECONDS = 1800
 """How long links to documents work: as long as a status page stays open."""
 
-_SHOWN = {ClockOutcome.MET.value: "met", ClockOutcome.LATE.value: "late"}
+_SHOWN = {ClockOutcome.MET.value: "met", ClockOutcome.LATE.value: "late", ClockOutcome.LAPSED.value: "lapsed"}
+_CAUSED_BY_PETITIONER = frozenset({"closed", "reopened", "taken_back"})
 _OFFICE_HOLDS = (MatterState.REGISTERED, MatterState.OBJECTED, MatterState.DISPUTED)
 _LEAD_HOLDS = (
     MatterState.ROUTED,
@@ -116,19 +117,21 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clock(clock: dict[str, Any], today: date) -> dict[str, Any]:
-    label, article, bound = clock["rule"], None, None
+    label, article, bound, unused = clock["rule"], None, None, None
     try:
         rule = rulebook.standard().rule(clock["rule"])
     except KeyError:
         pass  # a rule of a newer edition: its dates are shown all the same
     else:
         label, article, bound = rule.label(language()), rule.article(language()), rule.bound.value
+        unused = rule.unused(language()) or None
     running = clock["outcome"] is None
     return {
         "rule": clock["rule"],
         "label": label,
         "article": article,
         "bound": bound,
+        "unused": unused,
         "agency": {"code": clock["agency_code"], "name": clock["agency_name"]} if clock["agency_code"] else None,
         "started_on": clock["started_on"],
         "raw_due": clock["raw_due"],
@@ -212,11 +215,26 @@ def _timeline(
         sentence(entry["at"], entry["kind"], entry["agency_code"], entry["agency_name"], entry["data"])
         for entry in entries
     ]
-    found += [sentence(supplement["supplemented_at"], "supplemented") for supplement in supplements]
+    done = [sentence(supplement["supplemented_at"], "supplemented") for supplement in supplements]
     if row["withdrawn_at"] is not None:
-        found.append(sentence(row["withdrawn_at"], "withdrawn"))
-    found += [sentence(at, "rated") for at in sorted({vote["rated_at"] for vote in ratings})]
-    found += [
+        done.append(sentence(row["withdrawn_at"], "withdrawn"))
+    done += [sentence(at, "rated") for at in sorted({vote["rated_at"] for vote in ratings})]
+    done += [
         sentence(answer["answered_at"], "answered", data={"solved": answer["solved"]}) for answer in solved.values()
     ]
-    return sorted(found, key=lambda entry: entry.at)
+    for entry in sorted(done, key=lambda entry: entry.at):
+        found.insert(_place(found, entry.at), entry)
+    return found
+
+
+def _place(entries: Sequence[Entry], at: datetime) -> int:
+    """Where something that the petitioner did belongs: after what was before it, ahead of what it caused.
+
+    What it caused carries the same instant, so the instant alone does not tell.
+    """
+    after = (
+        index
+        for index, entry in enumerate(entries)
+        if entry.at > at or (entry.at == at and entry.kind in _CAUSED_BY_PETITIONER)
+    )
+    return next(after, len(entries))

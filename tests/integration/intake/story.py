@@ -102,7 +102,7 @@ class Case:
             self.hear(routing.AssignmentDone(assignment_id=assignment, agency=agency, role=role, done_at=self.later()))
         return self
 
-    def serve(self) -> Case:
+    def serve(self, means: NoticeChannel = NoticeChannel.EMAIL) -> Case:
         document, notice = uuid4(), uuid4()
         self.hear(
             notification.DocumentIssued(
@@ -120,7 +120,7 @@ class Case:
             notification.NoticeSent(
                 notice_id=notice,
                 kind=NoticeKind.DECIDED,
-                channel=NoticeChannel.EMAIL,
+                channel=means,
                 message_id="<1@lianban>",
                 document_id=document,
                 sent_at=self.later(),
@@ -131,7 +131,7 @@ class Case:
             notification.NoticeServed(
                 notice_id=notice,
                 kind=NoticeKind.DECIDED,
-                means=NoticeChannel.EMAIL,
+                means=means,
                 document_id=document,
                 document_kind=DocumentKind.DECISION,
                 names=(ECOLOGY, URBAN),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from lianban.chassis import auth
 from lianban.chassis.time import at, now
@@ -15,6 +17,7 @@ from lianban.contracts.codes import (
     AgencyRole,
     ClockOutcome,
     ClosingReason,
+    DecidedBy,
     ExchangeKind,
     NoticeChannel,
     ObjectionReason,
@@ -106,6 +109,71 @@ def test_the_story_is_told_state_by_state(intake: Intake) -> None:
         "处理意见书已送达（电子邮件）。",
     ):
         assert sentence in texts
+
+
+def test_a_decision_that_is_served_by_mail_and_on_the_portal_is_told_once(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    case = somebody.case.route().accept().decide().serve()
+    first = case.at
+    case.serve(NoticeChannel.PORTAL)
+    served = [entry for entry in somebody.status()["timeline"] if entry["kind"] == "decision_served"]
+    assert [entry["text"] for entry in served] == ["处理意见书已送达（电子邮件）。"]
+    assert datetime.fromisoformat(served[0]["at"]) == first
+    case.reopen().accept().decide().serve(NoticeChannel.PORTAL)
+    served = [entry for entry in somebody.status()["timeline"] if entry["kind"] == "decision_served"]
+    assert [entry["text"] for entry in served] == [
+        "处理意见书已送达（电子邮件）。",
+        "处理意见书已送达（网上查询）。",
+    ]
+
+
+def test_services_that_an_earlier_version_told_twice_are_told_once(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    case = somebody.case.route().accept().decide().serve().reopen().accept().decide().serve()
+    intake.look.execute(
+        "insert into timeline_entry (event_id, matter_id, at, kind, data) values (%s, %s, %s, 'decision_served', %s),"
+        " (%s, %s, %s, 'overdue', %s)",
+        (
+            *(uuid4(), somebody.id, case.later(), Jsonb({"means": "portal"})),
+            *(uuid4(), somebody.id, case.later(), Jsonb({"rule": "objection", "due": "2026-11-30"})),
+        ),
+    )
+    told = [entry["kind"] for entry in somebody.status()["timeline"]]
+    assert (told.count("decision_served"), told.count("overdue")) == (3, 1)
+    intake.look.execute(Path("services/intake/migrations/0003_timeline.sql").read_bytes())
+    told = [entry["kind"] for entry in somebody.status()["timeline"]]
+    assert (told.count("decision_served"), told.count("overdue")) == (2, 0)
+
+
+def test_what_the_petitioner_did_stands_before_what_it_caused_at_the_same_instant(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    case = somebody.case.route().accept().decide().serve()
+    moment = case.later()
+    with at(moment):
+        assert somebody.post("ratings", votes=VOTES, solved=False).status_code == 201
+    case.hear(routing.CaseClosed(reason=ClosingReason.RATED, closed_at=moment))
+    case.hear(routing.CaseReopened(round=2, ordered_by=DecidedBy.POLICY, reopened_at=moment))
+    assert [entry["kind"] for entry in somebody.status()["timeline"]][-5:] == [
+        "decision_served",
+        "rated",
+        "answered",
+        "closed",
+        "reopened",
+    ]
+
+
+def test_a_withdrawal_stands_before_what_it_caused_at_the_same_instant(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    case = somebody.case.route()
+    moment = case.later()
+    with at(moment):
+        somebody.post("withdrawal")
+    case.hear(
+        routing.AssignmentWithdrawn(assignment_id=case.lead, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=moment)
+    )
+    case.hear(routing.CaseClosed(reason=ClosingReason.WITHDRAWN, closed_at=moment))
+    told = [entry["kind"] for entry in somebody.status()["timeline"]]
+    assert told == ["registered", "routed", "withdrawn", "taken_back", "closed"]
 
 
 def test_an_objection_of_the_lead_moves_the_matter_to_the_petition_office(intake: Intake) -> None:
