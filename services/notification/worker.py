@@ -20,7 +20,7 @@ import typst
 from prometheus_client import make_wsgi_app
 
 import lianban
-from lianban.chassis import logs
+from lianban.chassis import logs, traces
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database
@@ -91,15 +91,16 @@ def issue(press: Press, document: documents.Document) -> int:
         number = document_number(document.kind, year, documents.next_number(tx, document.kind, year))
         content = json.loads(unseal(documents.content(tx, document.id), context=f"document.content:{document.id}"))
         started = clock.perf_counter()
-        pdf = press.print(
-            {
-                **content,
-                "number": number,
-                "issuer": document.issuer.name,
-                "names": [agency.name for agency in document.names],
-                "issued_on": chinese_date(china_day(moment)),
-            }
-        )
+        with traces.span(f"print {document.kind.value}", parent=tx.trace_of(document.matter_id)):
+            pdf = press.print(
+                {
+                    **content,
+                    "number": number,
+                    "issuer": document.issuer.name,
+                    "names": [agency.name for agency in document.names],
+                    "issued_on": chinese_date(china_day(moment)),
+                }
+            )
         metrics.press_seconds.observe(clock.perf_counter() - started)
         sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
         documents.issue(tx, document.id, number=number, pdf=sealed, at=moment)
@@ -145,6 +146,7 @@ def main() -> None:
     """Print until SIGTERM; the document in work is finished."""
     given = settings()
     logs.configure("notification-press", given.log_level)
+    traces.configure("notification-press")
     stop = threading.Event()
 
     def asked(_: int, __: FrameType | None) -> None:

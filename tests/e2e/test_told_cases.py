@@ -187,7 +187,7 @@ def test_two_agencies_push_a_black_river_to_each_other_until_the_city_coordinate
             "您的信访事项已转送",
             moved,
             moved,
-            moved,
+            "您的信访事项协办单位有变化",
             "您的信访事项已受理",
             "您的信访事项已有处理意见",
         )

@@ -21,7 +21,7 @@ from uuid import UUID
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lianban.chassis import site
+from lianban.chassis import site, traces
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
@@ -76,7 +76,9 @@ def _send(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any] | N
     if person is None or not person.get("email"):
         return _give_up(notice, "no-address", "no e-mail address is known")
     try:
-        smtp.send_message(_message(notice, person))
+        message, trace = _message(notice, person)
+        with traces.span(f"mail {notice.kind.value}", parent=trace):
+            smtp.send_message(message)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
         code = _code(error)
         if 500 <= code < 600:
@@ -141,11 +143,13 @@ def _put_back(batch: Sequence[notices.Notice], why: str) -> None:
             notices.put_back(tx, notice.id, error=why, until=now() + wait)
 
 
-def _message(notice: notices.Notice, person: dict[str, Any]) -> EmailMessage:
+def _message(notice: notices.Notice, person: dict[str, Any]) -> tuple[EmailMessage, traces.Carried | None]:
+    """The message, and the trace to which its sending belongs."""
     with database().transaction() as tx:
         matter = matters.get(tx, notice.matter_id)
         document = documents.get(tx, notice.document_id) if notice.document_id else None
         sealed = documents.pdf(tx, notice.document_id) if notice.document_id else None
+        trace = tx.trace_of(notice.matter_id)
     if matter is None:
         raise Poison("the matter is not known here")
     words = sentences(
@@ -177,7 +181,7 @@ def _message(notice: notices.Notice, person: dict[str, Any]) -> EmailMessage:
     if document and sealed:
         pdf = unseal_bytes(sealed, context=f"document.pdf:{document.id}")
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{document.number}.pdf")
-    return message
+    return message, trace
 
 
 @contextmanager

@@ -58,13 +58,23 @@ def registered(tx: Transaction, event: Received[MatterRegistered]) -> None:
 
 
 def routed(tx: Transaction, event: Received[CaseRouted]) -> None:
-    """Routing was decided: a notice of where the matter went, with the first routing's document (条例 §23①)."""
+    """Routing was decided: a notice of where the matter went, with the first routing's document (条例 §23①).
+
+    Later decisions of a round are told by what they change for the petitioner: who leads, who joins, or nothing.
+    """
     lead = next((a.agency for a in event.data.assignments if a.role is AgencyRole.LEAD), None)
+    if lead is None:
+        return
     others = [a.agency for a in event.data.assignments if a.role is AgencyRole.CO_HANDLER]
-    document = _document(event, DocumentKind.TRANSFER_NOTICE, petition_office(), [], event.data.round) if lead else None
-    fresh = document is not None and documents.draft(tx, document)
-    kind = NoticeKind.ROUTED if fresh else NoticeKind.REROUTED
-    _tell(tx, event, _Told(kind, lead, others, document if fresh else None))
+    document = _document(event, DocumentKind.TRANSFER_NOTICE, petition_office(), [], event.data.round)
+    if documents.draft(tx, document):
+        _tell(tx, event, _Told(NoticeKind.ROUTED, lead, others, document))
+        return
+    known_lead, known_others = notices.agencies_told(tx, event.subject)
+    if lead.name != known_lead:
+        _tell(tx, event, _Told(NoticeKind.REROUTED, lead, others))
+    elif {agency.name for agency in others} != set(known_others):
+        _tell(tx, event, _Told(NoticeKind.CO_HANDLERS, lead, others))
 
 
 def accepted(tx: Transaction, event: Received[CaseAccepted]) -> None:

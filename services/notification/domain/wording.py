@@ -32,6 +32,11 @@ ZH: dict[NoticeKind, Wording] = {
         "您的信访事项 {number} 经核实改派：现由{lead}主办{co_handlers}。",
         "您无需重新提交材料，各项期限不因改派而中止。",
     ),
+    NoticeKind.CO_HANDLERS: Wording(
+        "您的信访事项协办单位有变化",
+        "您的信访事项 {number} 仍由{lead}主办{co_handlers}。",
+        "您无需重新提交材料，各项期限不受影响。",
+    ),
     NoticeKind.ACCEPTED: Wording(
         "您的信访事项已受理",
         "您的信访事项 {number} 已由{lead}受理{co_handlers}。",
@@ -69,6 +74,11 @@ EN: dict[NoticeKind, Wording] = {
         "Another agency now handles your petition",
         "Your petition {number} was re-routed: {lead} now leads{co_handlers}.",
         "You need not submit anything again, and no deadline is suspended.",
+    ),
+    NoticeKind.CO_HANDLERS: Wording(
+        "Other agencies now join in your petition",
+        "{lead} still leads your petition {number}{co_handlers}.",
+        "You need not submit anything again, and no deadline changes.",
     ),
     NoticeKind.ACCEPTED: Wording(
         "Your petition was accepted",

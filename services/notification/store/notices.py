@@ -66,6 +66,15 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
     )
 
 
+def agencies_told(tx: Transaction, matter_id: UUID) -> tuple[str, list[str]]:
+    """Whom the last notice that named agencies named: the lead and the co-handlers; nobody where there was none."""
+    row = tx.execute(
+        "select facts from notice where matter_id = %s and facts ->> 'lead' <> '' order by happened_at desc limit 1",
+        (matter_id,),
+    ).fetchone()
+    return (row["facts"]["lead"], row["facts"]["co_handlers"]) if row else ("", [])
+
+
 def release(tx: Transaction, document_id: UUID, *, at: datetime) -> None:
     """The document is issued: the notices that waited for it may go."""
     tx.execute(

@@ -7,7 +7,7 @@ import email.policy
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,19 @@ from lianban.chassis.errors import Retry
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.contracts.catalogue import load_envelope
-from lianban.contracts.codes import AgencyRole, Channel, ClaimResult, NoticeChannel, Purpose
+from lianban.contracts.codes import (
+    AgencyRole,
+    Channel,
+    ClaimResult,
+    DecidedBy,
+    NoticeChannel,
+    Purpose,
+    TransferKind,
+)
 from lianban.contracts.envelope import Envelope as EventEnvelope
 from lianban.contracts.intake import MatterRegistered
-from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, OpinionPart
-from lianban.contracts.routing import CaseAccepted, CaseDecided
+from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimOutcome, ClaimRef, OpinionPart
+from lianban.contracts.routing import CaseAccepted, CaseDecided, CaseRouted
 from services.notification import worker
 from services.notification.app import composing, sending
 from services.notification.app.hearing import HANDLERS
@@ -37,6 +45,7 @@ from tests.keys import forget_settings
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")
 URBAN = AgencyRef("city-urban", "清河市城市管理局")
+TOWN = AgencyRef("dongping-town", "东坪镇人民政府")
 PERSON = "秦晓月"
 
 
@@ -69,9 +78,9 @@ class Notification:
     claim: UUID = field(default_factory=uuid4)
     statements: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
-    def hear(self, event: Any, event_id: UUID | None = None) -> None:
+    def hear(self, event: Any, event_id: UUID | None = None, *, at: datetime = NOW) -> None:
         """Let notification handle an event as its inbox would."""
-        received = Received(event_id or uuid4(), self.matter, event.TYPE.split(".")[1], 1, NOW, event)
+        received = Received(event_id or uuid4(), self.matter, event.TYPE.split(".")[1], 1, at, event)
         with database().transaction() as tx:
             tx.lock(self.matter)
             HANDLERS[type(event)](tx, received)
@@ -90,6 +99,19 @@ class Notification:
             reachable=reachable or (NoticeChannel.PORTAL, NoticeChannel.EMAIL),
         )
         self.hear(event, event_id)
+
+    def route(self, lead: AgencyRef, *co_handlers: AgencyRef, minute: int, round_: int = 1) -> None:
+        """An officer decided on the agencies."""
+        roles = ((lead, AgencyRole.LEAD), *((agency, AgencyRole.CO_HANDLER) for agency in co_handlers))
+        at = NOW + timedelta(minutes=minute)
+        event = CaseRouted(
+            round=round_,
+            decided_by=DecidedBy.OFFICER,
+            kind=TransferKind.TRANSFER,
+            assignments=tuple(AssignmentRef(uuid4(), agency, role, (self.claim,)) for agency, role in roles),
+            routed_at=at,
+        )
+        self.hear(event, at=at)
 
     def accept(self, event_id: UUID | None = None) -> None:
         """The lead accepts."""

@@ -16,7 +16,7 @@ from lianban.contracts.intake import MatterOpened, MatterWithdrawn
 from lianban.contracts.notification import DocumentIssued, NoticeFailed, NoticeSent, NoticeServed
 from services.notification.app import sending
 from services.notification.web import create_app
-from tests.integration.notification.conftest import ECOLOGY, NOW, PERSON, URBAN, Notification
+from tests.integration.notification.conftest import ECOLOGY, NOW, PERSON, TOWN, URBAN, Notification
 
 
 def pdf_text(pdf: bytes) -> str:
@@ -56,6 +56,35 @@ def test_the_notice_of_acceptance_is_printed_numbered_and_mailed(notification: N
         assert wanted in text
     (served,) = [e for e in notification.said(NoticeServed) if e.document_kind is DocumentKind.ACCEPTANCE_NOTICE]
     assert (served.means, served.names) == (NoticeChannel.EMAIL, (ECOLOGY, URBAN))
+
+
+def test_each_decision_of_an_officer_is_told_once_and_by_what_it_changes(notification: Notification) -> None:
+    notification.register(NoticeChannel.EMAIL)
+    notification.route(ECOLOGY, TOWN, minute=1)
+    notification.route(URBAN, TOWN, minute=2)  # the objection of the lead was agreed with
+    notification.route(ECOLOGY, TOWN, minute=3)  # a superior designated the first one
+    notification.route(ECOLOGY, TOWN, URBAN, minute=4)  # and the other joins
+    notification.route(ECOLOGY, URBAN, TOWN, minute=5)  # claims are divided anew: nothing changes for the petitioner
+    notification.run()
+    mails = {m["Subject"].partition("】")[2].partition("（")[0]: m for m in notification.mailbox.mails}
+    told = [(e.kind, e.channel) for e in notification.said(NoticeSent) if e.channel is NoticeChannel.EMAIL]
+    assert sorted(kind.value for kind, _ in told) == ["co_handlers", "registered", "rerouted", "rerouted", "routed"]
+    plain = mails["您的信访事项协办单位有变化"].get_body(("plain",))
+    assert plain is not None
+    assert "仍由清河市生态环境局主办，东坪镇人民政府、清河市城市管理局协办。" in plain.get_content()
+
+
+def test_a_repeated_decision_tells_nothing_new(notification: Notification) -> None:
+    notification.register(NoticeChannel.EMAIL)
+    notification.route(ECOLOGY, URBAN, minute=1)
+    notification.accept()
+    notification.route(ECOLOGY, URBAN, minute=2)
+    notification.run()
+    assert sorted(e.kind.value for e in notification.said(NoticeSent) if e.channel is NoticeChannel.EMAIL) == [
+        "accepted",
+        "registered",
+        "routed",
+    ]
 
 
 def test_the_decision_carries_each_agencys_part_and_answers_each_claim(notification: Notification) -> None:
