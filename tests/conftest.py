@@ -14,6 +14,7 @@ from deploy.local import leftovers
 from deploy.local.checks import free_ports
 from deploy.local.layout import Layout, Ports
 from deploy.local.stack import Stack
+from tests.collector import Collector
 from tests.databases import fresh_database, postgres, template
 from tests.keys import become, keys, token
 
@@ -44,12 +45,13 @@ def _sweep() -> None:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _new_stack(name: str) -> Stack:
+def _new_stack(name: str, **settings: str) -> Stack:
     _sweep()
     home = STACKS / f"{os.getpid()}-{name}"
     edge, base = free_ports()
     # All people and programs of the tests share one address.
-    return Stack(home, edge, base, demo=True, settings={"LIANBAN_RATE_ANONYMOUS": "6000 per minute"})
+    settings["LIANBAN_RATE_ANONYMOUS"] = "6000 per minute"
+    return Stack(home, edge, base, demo=True, settings=settings)
 
 
 def _finish(stack: Stack) -> None:
@@ -66,9 +68,17 @@ def _finish(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="session")
-def infrastructure() -> Iterator[Stack]:
+def collector() -> Iterator[Collector]:
+    """The collector to which the private stack exports its traces."""
+    made = Collector()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def infrastructure(collector: Collector) -> Iterator[Stack]:
     """PostgreSQL, RabbitMQ and nginx of a private stack, with databases, tables and queues; no services."""
-    stack = _new_stack("main")
+    stack = _new_stack("main", LIANBAN_TRACES_ENDPOINT=collector.endpoint)
     try:
         stack.start(services=False)
         yield stack

@@ -33,8 +33,12 @@ from lianban.contracts.envelope import Envelope, Undecodable
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 20
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 """How long a batch waits for company after its first event."""
+BUSY_GATHER_SECONDS = 0.05
+"""The same while one batch follows another: what a transaction costs is shared by more events then."""
+BUSY_SECONDS = 0.2
+"""A queue whose last batch ended within this time is busy."""
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class _QueueWorker:
         self.queue = queue_name(settings().service, index)
         self.arrived: LightQueue = LightQueue()
         self.stopping = False
+        self.ended = 0.0
         self.idle = Signal()
         self.part = f"queue {index}"
         readiness.expect(self.part)
@@ -130,6 +135,7 @@ class _QueueWorker:
                 batch = self._gather()
                 if batch:
                     self._handle(*batch)
+                    self.ended = clock.monotonic()
         finally:
             self.idle.send(None)
 
@@ -140,7 +146,8 @@ class _QueueWorker:
             return None
         envelopes: list[Envelope] = []
         last = 0
-        deadline = clock.monotonic() + GATHER_SECONDS
+        began = clock.monotonic()
+        deadline = began + (BUSY_GATHER_SECONDS if began - self.ended < BUSY_SECONDS else GATHER_SECONDS)
         while True:
             if channel.alive:  # what a lost connection brought comes again
                 try:

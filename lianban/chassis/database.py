@@ -23,9 +23,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from lianban.chassis import metrics
+from lianban.chassis import metrics, traces
 from lianban.chassis.readiness import readiness
-from lianban.chassis.traces import current_traceparent
 from lianban.chassis.wakeup import wake
 from lianban.contracts.envelope import Envelope
 from lianban.contracts.events import dump
@@ -53,6 +52,7 @@ class Stream:
 
     sequence: int
     marks: dict[str, int]
+    trace: str | None = None
     changed: bool = False
 
 
@@ -63,6 +63,7 @@ class _Emitted:
     subject: UUID
     at: datetime
     cause: UUID | None
+    trace: traces.Carried | None
 
 
 @dataclass(slots=True)
@@ -143,12 +144,12 @@ class Transaction:
             """
             insert into stream (subject) select unnest(%s::uuid[])
             on conflict (subject) do update set sequence = stream.sequence
-            returning subject, sequence, marks
+            returning subject, sequence, marks, trace
             """,
             (wanted,),
         )
         for row in rows:
-            self.streams[row["subject"]] = Stream(row["sequence"], row["marks"])
+            self.streams[row["subject"]] = Stream(row["sequence"], row["marks"], row["trace"])
 
     def emit(self, event: Any, *, subject: UUID, at: datetime) -> None:
         """Say an event when this transaction commits; ``at`` is when the fact happened.
@@ -157,22 +158,32 @@ class Transaction:
         """
         if at.tzinfo is None:
             raise ValueError("at must have an offset")
-        self._emitted.append(_Emitted(event.TYPE, dump(event), subject, at, self.cause))
+        self._emitted.append(_Emitted(event.TYPE, dump(event), subject, at, self.cause, traces.current()))
         self.wake("relay")
 
     def wake(self, loop: str) -> None:
         """After commit, wake a worker loop of this process."""
         self._after_commit[loop] = lambda: wake(loop)
 
+    def trace_of(self, subject: UUID) -> traces.Carried | None:
+        """The trace in which a subject was last worked on here; nothing is asked while no traces are collected."""
+        if not traces.on():
+            return None
+        if subject in self.streams:
+            return traces.Carried.read(self.streams[subject].trace)
+        row = self.execute("select trace from stream where subject = %s", (subject,)).fetchone()
+        return traces.Carried.read(row["trace"]) if row else None
+
     def flush(self) -> None:
         """Number the emitted events and write them and the streams; called before commit."""
         if self._emitted:
-            self._take_for(Counter(item.subject for item in self._emitted))
-            traceparent = current_traceparent()
+            latest = {item.subject: item.trace.text for item in self._emitted if item.trace}
+            self._take_for(Counter(item.subject for item in self._emitted), latest)
             rows = []
             for item in self._emitted:
                 stream = self.streams[item.subject]
                 stream.sequence += 1
+                carried = item.trace or traces.Carried.read(stream.trace)
                 envelope = Envelope(
                     id=uuid4(),
                     source=self.service,
@@ -182,7 +193,8 @@ class Transaction:
                     sequence=stream.sequence,
                     after=stream.marks,
                     data=item.data,
-                    traceparent=traceparent,
+                    traceparent=carried.traceparent if carried else None,
+                    tracestate=carried.tracestate if carried else None,
                     causationid=item.cause,
                 )
                 rows.append(
@@ -201,36 +213,42 @@ class Transaction:
         if changed:
             self.execute(
                 """
-                update stream set sequence = new.sequence, marks = new.marks
-                from unnest(%s::uuid[], %s::bigint[], %s::jsonb[]) as new (subject, sequence, marks)
+                update stream set sequence = new.sequence, marks = new.marks, trace = new.trace
+                from unnest(%s::uuid[], %s::bigint[], %s::jsonb[], %s::text[]) as new (subject, sequence, marks, trace)
                 where stream.subject = new.subject
                 """,
                 (
                     [subject for subject, _ in changed],
                     [stream.sequence for _, stream in changed],
                     [json.dumps(stream.marks) for _, stream in changed],
+                    [stream.trace for _, stream in changed],
                 ),
             )
             for _, stream in changed:
                 stream.changed = False
 
-    def _take_for(self, events: Counter[UUID]) -> None:
-        """Take the streams that are not held yet, counted on by their events at once: one statement for new matters."""
+    def _take_for(self, events: Counter[UUID], latest: dict[UUID, str]) -> None:
+        """Take the streams that are not held yet, counted on by their events at once: one statement for new matters.
+
+        ``latest``: the traces in which the events were said.
+        """
         fresh = sorted((subject for subject in events if subject not in self.streams), key=str)
         for subject in events.keys() - set(fresh):
-            self.streams[subject].changed = True
+            stream = self.streams[subject]
+            stream.changed, stream.trace = True, latest.get(subject, stream.trace)
         if not fresh:
             return
         rows = self.execute(
             """
-            insert into stream (subject, sequence) select * from unnest(%s::uuid[], %s::bigint[])
-            on conflict (subject) do update set sequence = stream.sequence + excluded.sequence
-            returning subject, sequence, marks
+            insert into stream (subject, sequence, trace) select * from unnest(%s::uuid[], %s::bigint[], %s::text[])
+            on conflict (subject) do update set sequence = stream.sequence + excluded.sequence,
+                trace = coalesce(excluded.trace, stream.trace)
+            returning subject, sequence, marks, trace
             """,
-            (fresh, [events[subject] for subject in fresh]),
+            (fresh, [events[subject] for subject in fresh], [latest.get(subject) for subject in fresh]),
         )
         for row in rows:
-            self.streams[row["subject"]] = Stream(row["sequence"] - events[row["subject"]], row["marks"])
+            self.streams[row["subject"]] = Stream(row["sequence"] - events[row["subject"]], row["marks"], row["trace"])
 
     def committed(self) -> None:
         """Wake what waits for this transaction; called after commit."""

@@ -225,6 +225,9 @@ class _Pass:
                     del waiting[key]
                     stream.marks[key[0]] = key[1]
                     stream.changed = True
+                    carried = _carried(item.envelope)
+                    if carried is not None and traces.on():
+                        stream.trace = carried.text
                     self.done.append(item.envelope)
                     moved = True
 
@@ -251,7 +254,7 @@ class _Pass:
         event = Received(envelope.id, envelope.subject, envelope.source, envelope.sequence, envelope.time, data)
         self.tx.cause = envelope.id
         try:
-            with traces.span(envelope.type, parent=envelope.traceparent, matter=str(envelope.subject)):
+            with traces.span(envelope.type, parent=_carried(envelope), **{"lianban.matter.id": str(envelope.subject)}):
                 if self.careful:
                     with self.tx.savepoint():
                         handler(self.tx, event)
@@ -307,6 +310,11 @@ class _Pass:
                 """,
                 [list(column) for column in columns],
             )
+
+
+def _carried(envelope: Envelope) -> traces.Carried | None:
+    """The trace in which an event was said."""
+    return traces.Carried(envelope.traceparent, envelope.tracestate) if envelope.traceparent else None
 
 
 def _kind(error: Exception) -> str:

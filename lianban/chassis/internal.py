@@ -14,7 +14,7 @@ from uuid import UUID
 import requests
 from flask import request
 
-from lianban.chassis import auth
+from lianban.chassis import auth, traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Rejected, Retry
 from lianban.chassis.settings import settings
@@ -42,11 +42,15 @@ def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any
     :class:`~lianban.chassis.errors.Poison` when it refuses the request for good.
     """
     url = settings().url_of(service).rstrip("/") + path
+    headers = {"Authorization": f"Bearer {auth.issue_service(service, at=now())}"}
+    carried = traces.current()
+    if carried is not None:
+        headers["traceparent"] = carried.traceparent
     try:
         answer = session().post(
             url,
             json={**body, "purpose": purpose},
-            headers={"Authorization": f"Bearer {auth.issue_service(service, at=now())}"},
+            headers=headers,
             timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,
         )

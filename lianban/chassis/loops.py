@@ -1,8 +1,8 @@
 """Worker loops: effects outside the database, done from rows that handlers and requests have written.
 
 A loop's function takes some rows (``for update skip locked``), does the work with no transaction open, records
-the outcome and returns how many it finished. It is called again at once while there is work, then waits for
-its interval or for :meth:`~lianban.chassis.database.Transaction.wake`.
+the outcome and returns how many it finished. It is called again while there is work, after a moment in which more may
+gather, and then waits for its interval or for :meth:`~lianban.chassis.database.Transaction.wake`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from lianban.chassis.logs import say
 from lianban.chassis.wakeup import bell
 
 log = structlog.get_logger()
+
+
+GATHER_SECONDS = 0.03
+"""The moment between two rounds while there is work."""
 
 
 class Loop(DependencyProvider):
@@ -72,7 +76,7 @@ class Loop(DependencyProvider):
                 self.running -= 1
             if done > 0:
                 metrics.loop_done.labels(self.name).inc(done)
-                eventlet.sleep(0)
+                eventlet.sleep(GATHER_SECONDS)
             elif done == 0:
                 signal.wait(self.every)
             else:

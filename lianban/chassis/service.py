@@ -39,6 +39,8 @@ log = structlog.get_logger()
 __all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
 
 GRACE_SECONDS = 15
+RELAY_GATHER_SECONDS = 0.02
+"""How long the relay waits after a batch, so that the next one is larger: while it is quiet nothing waits."""
 
 
 class _Server(WebServer):
@@ -163,6 +165,8 @@ class Relay(DependencyProvider):
                     connection.drain_events(timeout=0.001)
             if published == 0:
                 signal_.wait(0.05)
+            elif published < relay.BATCH:
+                eventlet.sleep(RELAY_GATHER_SECONDS)
 
     def _measure(self) -> None:
         while not self.stopping:

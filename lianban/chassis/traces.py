@@ -1,18 +1,61 @@
-"""OpenTelemetry traces from the browser's request to the delivery; off without an endpoint, then without cost."""
+"""OpenTelemetry traces from the browser's request to the department's answer; off without an endpoint, then free.
+
+A trace travels with every event (the CloudEvents extensions ``traceparent`` and ``tracestate``) and stays with the
+subject's row in each service, so that what a worker loop does later, and what a department answers, belongs to the
+trace in which the work began. The matter's number travels in ``tracestate`` and stands on every span; nothing else
+about a matter does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from lianban.chassis.settings import settings
 
+NUMBER = "lianban.matter.number"
+"""The attribute with the matter's number."""
+_STATE = "lianban="
+
 _propagator = TraceContextTextMapPropagator()
 _on = False
+_number: ContextVar[str | None] = ContextVar("lianban_matter_number", default=None)
+
+
+class Carried(NamedTuple):
+    """A trace context on its way (W3C Trace Context): the parent span, and the number of the matter it is about."""
+
+    traceparent: str
+    tracestate: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Both in one text, as a row keeps them."""
+        return f"{self.traceparent} {self.tracestate or ''}".rstrip()
+
+    @classmethod
+    def read(cls, text: str | None) -> Carried | None:
+        """From the text of a row."""
+        if not text:
+            return None
+        parent, _, state = text.partition(" ")
+        return cls(parent, state or None)
+
+    @property
+    def number(self) -> str | None:
+        """The matter's number, where it is known."""
+        state = self.tracestate or ""
+        return state.removeprefix(_STATE)[:40] if state.startswith(_STATE) else None
+
+
+def on() -> bool:
+    """Whether traces are collected."""
+    return _on
 
 
 def configure(service: str) -> None:
@@ -36,21 +79,45 @@ def configure(service: str) -> None:
     _on = True
 
 
-def current_traceparent() -> str | None:
-    """The W3C trace context of what is running now, to travel with an event or a request."""
+def current() -> Carried | None:
+    """The trace context of what is running now, to travel with an event, a row or a request."""
     if not _on:
         return None
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
-    return carrier.get("traceparent")
+    parent = carrier.get("traceparent")
+    if parent is None:
+        return None
+    number = _number.get()
+    return Carried(parent, f"{_STATE}{number}" if number else None)
+
+
+def text() -> str | None:
+    """The present trace context as a row keeps it, for work that a loop will do."""
+    carried = current()
+    return carried.text if carried else None
+
+
+def about(number: str) -> None:
+    """The present span, and all that follows from it, is about the matter with this number."""
+    if _on:
+        _number.set(number)
+        trace.get_current_span().set_attribute(NUMBER, number)
 
 
 @contextmanager
-def span(name: str, *, parent: str | None = None, **attributes: Any) -> Iterator[None]:
-    """A span round the block; ``parent`` is a traceparent that came with a request or an event."""
+def span(name: str, *, parent: Carried | None = None, **attributes: Any) -> Iterator[None]:
+    """A span round the block; ``parent`` came with a request, an event or a row. Without it: what runs now."""
     if not _on:
         yield
         return
-    context = _propagator.extract({"traceparent": parent}) if parent else None
-    with trace.get_tracer("lianban").start_as_current_span(name, context=context, attributes=attributes):
-        yield
+    context = _propagator.extract({"traceparent": parent.traceparent}) if parent else None
+    number = parent.number if parent else _number.get()
+    if number:
+        attributes[NUMBER] = number
+    token = _number.set(number)
+    try:
+        with trace.get_tracer("lianban").start_as_current_span(name, context=context, attributes=attributes):
+            yield
+    finally:
+        _number.reset(token)

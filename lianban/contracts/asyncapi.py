@@ -76,6 +76,7 @@ def envelope_schema(event_type: str, cls: type[Event]) -> dict[str, Any]:
             "sequence": {"type": "integer", "minimum": 1},
             "after": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
             "traceparent": {"type": "string"},
+            "tracestate": {"type": "string"},
             "causationid": {"type": "string", "format": "uuid"},
             "data": object_schema(cls),
         },

@@ -48,6 +48,7 @@ class Envelope:
     data: Mapping[str, Any]
     after: Mapping[str, int] = field(default_factory=dict)
     traceparent: str | None = None
+    tracestate: str | None = None
     causationid: UUID | None = None
 
     @property
@@ -77,6 +78,8 @@ class Envelope:
         }
         if self.traceparent is not None:
             body["traceparent"] = self.traceparent
+        if self.tracestate is not None:
+            body["tracestate"] = self.tracestate
         if self.causationid is not None:
             body["causationid"] = str(self.causationid)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -116,6 +119,7 @@ class Envelope:
                 after=after,
                 data=raw["data"],
                 traceparent=raw["traceparent"] if isinstance(raw.get("traceparent"), str) else None,
+                tracestate=raw["tracestate"] if isinstance(raw.get("tracestate"), str) else None,
                 causationid=UUID(raw["causationid"]) if raw.get("causationid") else None,
             )
         except Undecodable:

@@ -72,7 +72,8 @@ def run_due(press: Press) -> int:
     done = 0
     for document in due:
         try:
-            done += issue(press, document)
+            with traces.span(f"print {document.kind.value}", parent=traces.Carried.read(document.trace)):
+                done += issue(press, document)
         except (typst.TypstError, LookupError, ValueError) as error:
             log.error("document.not_printed", document=str(document.id), reason=type(error).__name__)
             with database().transaction() as tx:
@@ -91,16 +92,15 @@ def issue(press: Press, document: documents.Document) -> int:
         number = document_number(document.kind, year, documents.next_number(tx, document.kind, year))
         content = json.loads(unseal(documents.content(tx, document.id), context=f"document.content:{document.id}"))
         started = clock.perf_counter()
-        with traces.span(f"print {document.kind.value}", parent=tx.trace_of(document.matter_id)):
-            pdf = press.print(
-                {
-                    **content,
-                    "number": number,
-                    "issuer": document.issuer.name,
-                    "names": [agency.name for agency in document.names],
-                    "issued_on": chinese_date(china_day(moment)),
-                }
-            )
+        pdf = press.print(
+            {
+                **content,
+                "number": number,
+                "issuer": document.issuer.name,
+                "names": [agency.name for agency in document.names],
+                "issued_on": chinese_date(china_day(moment)),
+            }
+        )
         metrics.press_seconds.observe(clock.perf_counter() - started)
         sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
         documents.issue(tx, document.id, number=number, pdf=sealed, at=moment)

@@ -24,6 +24,7 @@ from deploy.local.processes import DEPARTMENTS
 from deploy.local.stack import Stack
 from lianban.chassis.topology import EVENTS
 from lianban.contracts.codes import StaffRole
+from tests.collector import Collector
 from tests.e2e.doors import a_session, a_token, by_hand
 from tests.e2e.people import Caller, Submitted
 from tests.waiting import until
@@ -290,6 +291,15 @@ def test_no_event_on_the_bus_holds_a_word_of_the_petitioner(stack: Stack, went: 
     everything = b"\n".join(went.wire.bodies)
     for event in (b"intake.matter-registered", b"routing.case-decided", b"notification.notice-served", b"clock-"):
         assert event in everything
+    assert found_in(everything, SECRETS | code_of(went)) == []
+
+
+def test_no_trace_holds_a_word_of_the_petitioner(went: Went, collector: Collector) -> None:
+    def exported() -> bytes:
+        everything = b"\n".join(collector.bodies)
+        return everything if b"mail closed" in everything and went.matter.number.encode() in everything else b""
+
+    everything = until(exported, "the spans of the matter are exported")
     assert found_in(everything, SECRETS | code_of(went)) == []
 
 

@@ -11,7 +11,7 @@ import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import Counter, Gauge, Histogram
 
-from lianban.chassis.traces import span
+from lianban.chassis.traces import Carried, span
 
 log = structlog.get_logger()
 
@@ -34,6 +34,11 @@ def _reference() -> UUID:
         return uuid4()
 
 
+def _parent() -> Carried | None:
+    told = request.headers.get("traceparent")
+    return Carried(told) if told else None
+
+
 def install(app: Flask, service: str) -> None:
     """Watch every request of the application; called first, so that it sees what the others refuse."""
 
@@ -45,7 +50,8 @@ def install(app: Flask, service: str) -> None:
         structlog.contextvars.bind_contextvars(service=service, request_id=str(g.request_id))
         g.span = ExitStack()
         g.span.enter_context(
-            span(f"{request.method} {g.route}", parent=request.headers.get("traceparent"), **{"http.route": g.route})
+            # A tracestate from outside is not taken: only our own services say which matter a trace is about.
+            span(f"{request.method} {g.route}", parent=_parent(), **{"http.route": g.route})
         )
         requests_in_flight.inc()
 

@@ -191,7 +191,8 @@ def _carry(
     item: Claimed, composed: composing.Composed, profile: Profile, secrets: dict[str, str], reference: str | None
 ) -> None:
     try:
-        with traces.span("deliver", parent=item.traceparent, adapter=item.adapter.value, agency=item.agency_code):
+        attributes = {"lianban.adapter": item.adapter.value, "lianban.agency": item.agency_code}
+        with traces.span(f"deliver {item.kind.value}", parent=traces.Carried.read(item.trace), **attributes):
             started = clock.perf_counter()
             try:
                 result = _attempt(item, composed, profile, secrets, reference)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from lianban.chassis import traces
 from lianban.chassis.calendar import keep
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
-from lianban.chassis.traces import current_traceparent
 from lianban.contracts.codes import AgencyRole, AssignmentState, ExchangeKind
 from lianban.contracts.intake import MatterRegistered, MatterSupplemented
 from lianban.contracts.oversight import CalendarChanged
@@ -205,6 +205,7 @@ def _queue(
     if kind is not ExchangeKind.ASSIGNMENT and desk.has_assignment(tx, assignment.id):
         # A system that was connected later knows nothing of the assignment.
         adapter = AdapterName.DESK
+    traces.about(assignment.number)
     deliveries.queue(
         tx,
         delivery_id=uuid5(event_id, f"{assignment.id}:{kind.value}:{statement_id}"),
@@ -215,7 +216,7 @@ def _queue(
         version=assignments.next_version(tx, assignment.id),
         adapter=adapter,
         statement_id=statement_id,
-        traceparent=current_traceparent(),
+        trace=traces.text(),
         at=at,
     )
     tx.wake("deliver")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import secrets as randomness
+import time as clock
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from lianban.chassis.database import Transaction
+from lianban.chassis.runtime import database
 from lianban.chassis.secrets import CannotOpen, seal, unseal
+from lianban.chassis.settings import settings
 from services.agency_gateway.app.profile_schema import OUTBOUND, InvalidProfile, read
 from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.store import agencies, deliveries, lanes
 from services.agency_gateway.store import profiles as store
 
 TOKEN_PREFIX = "lbx_"  # noqa: S105 - marks our tokens so that scanners of leaked secrets find them
+FRESH_SECONDS = 1.0
+"""For so long a process goes by what it has read: a new profile or a revoked token counts everywhere after that."""
 _NONE: Mapping[str, Any] = {}
 
 
@@ -41,6 +46,8 @@ def register_profile(
     for label, token in tokens.items():
         if len(token) < 20:
             raise InvalidProfile({f"tokens.{label}": "Shorter than 20 characters"})
+    _holders.clear()
+    _present.pop((settings().database_url, agency), None)
     lanes.ensure(tx, agency, agencies.name_of(tx, agency))
     lanes.set_limits(tx, agency, adapter=profile.adapter.value, limits=profile.limits, at=at)
     for name, secret in secrets.items():
@@ -57,25 +64,58 @@ def register_profile(
 def issue_token(tx: Transaction, agency: str, label: str, *, at: datetime) -> str:
     """A new token with which the agency's system may call us, in place of the one of that label; shown only here."""
     token = TOKEN_PREFIX + randomness.token_urlsafe(32)
+    _holders.clear()  # the token of that label until now holds no longer
     store.put_token(tx, agency, label, _digest(token), at)
     return token
 
 
-def agency_of(tx: Transaction, token: str) -> str | None:
+_holders: dict[tuple[str, bytes], tuple[float, str]] = {}
+_present: dict[tuple[str, str], tuple[float, Profile]] = {}
+
+
+def agency_of(token: str) -> str | None:
     """The agency whose system holds a token."""
-    return store.agency_of_token(tx, _digest(token))
+    key = (settings().database_url, _digest(token))
+    read_at, agency = _holders.get(key, (-FRESH_SECONDS, ""))
+    if clock.monotonic() - read_at < FRESH_SECONDS:
+        return agency
+    with database().transaction() as tx:
+        found = store.agency_of_token(tx, key[1])
+    _holders.pop(key, None)
+    if found is not None:
+        _holders[key] = (clock.monotonic(), found)
+    return found
 
 
 def profile_of(tx: Transaction, agency: str) -> Profile:
     """The agency's profile; without one it works on the desk."""
-    revision = store.revisions(tx, [agency]).get(agency)
-    return Profile(agency) if revision is None else _known(tx, agency, revision)
+    return profiles_of(tx, [agency])[agency]
 
 
 def profiles_of(tx: Transaction, wanted: list[str]) -> dict[str, Profile]:
     """The profiles of several agencies."""
-    revisions = store.revisions(tx, wanted)
-    return {code: _known(tx, code, revisions[code]) if code in revisions else Profile(code) for code in wanted}
+    found = {code: profile for code in wanted if (profile := _fresh(code)) is not None}
+    missing = [code for code in wanted if code not in found]
+    if missing:
+        revisions = store.revisions(tx, missing)
+        for code in missing:
+            found[code] = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
+            _present[settings().database_url, code] = (clock.monotonic(), found[code])
+    return found
+
+
+def known_profile(agency: str) -> Profile:
+    """The agency's profile, where no transaction is open."""
+    fresh = _fresh(agency)
+    if fresh is not None:
+        return fresh
+    with database().transaction() as tx:
+        return profile_of(tx, agency)
+
+
+def _fresh(agency: str) -> Profile | None:
+    read_at, profile = _present.get((settings().database_url, agency), (0.0, None))
+    return profile if clock.monotonic() - read_at < FRESH_SECONDS else None
 
 
 def secrets_of(tx: Transaction, agency: str) -> dict[str, str]:

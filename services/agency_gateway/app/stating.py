@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lianban.chassis import traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.secrets import seal, unseal
@@ -38,7 +39,7 @@ from services.agency_gateway.domain.statement import (
     problems,
     statement_id,
 )
-from services.agency_gateway.store import agencies, assignments
+from services.agency_gateway.store import agencies, assignments, deliveries
 from services.agency_gateway.store import statements as store
 from services.agency_gateway.store.assignments import Assignment
 from services.agency_gateway.store.statements import Stored
@@ -118,7 +119,10 @@ def receive(
     if statement.reference is not None:
         assignments.note_reference(tx, assignment_id, statement.reference)
     proved(tx, assignment_id, profile_of(tx, agency), at=at)
-    tx.emit(_event(assignment, statement, new.id), subject=assignment.matter_id, at=at)
+    # Departments' systems know nothing of our traces: their answer goes on with the one that reached them.
+    trace = deliveries.trace_of(tx, assignment_id) if traces.on() else None
+    with traces.span(f"statement {statement.kind.value}", parent=traces.Carried.read(trace)):
+        tx.emit(_event(assignment, statement, new.id), subject=assignment.matter_id, at=at)
     metrics.statements.labels(via.value, statement.kind.value).inc()
     return receipt
 

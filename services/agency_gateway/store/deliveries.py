@@ -28,7 +28,7 @@ class Claimed:
     ask: bool
     tries: int
     reference: str | None
-    traceparent: str | None
+    trace: str | None
     created_at: datetime
 
 
@@ -43,19 +43,19 @@ def queue(
     version: int,
     adapter: AdapterName,
     statement_id: UUID | None,
-    traceparent: str | None,
+    trace: str | None,
     at: datetime,
 ) -> None:
     """Queue a message in its agency's lane, due at ``at``."""
     tx.execute(
         """
         insert into delivery (id, agency_code, assignment_id, matter_id, kind, version, adapter, statement_id, due_at,
-            traceparent, created_at)
+            trace, created_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             delivery_id, agency, assignment_id, matter_id, kind.value, version, adapter.value, statement_id, at,
-            traceparent, at,
+            trace, at,
         ),
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ with open_lane as materialized (
     from due where delivery.id = due.id
     returning delivery.id, delivery.agency_code, delivery.assignment_id, delivery.matter_id, delivery.kind,
         delivery.version, delivery.adapter, delivery.statement_id, delivery.ask, delivery.tries, delivery.reference,
-        delivery.traceparent, delivery.created_at
+        delivery.trace, delivery.created_at
 ), served as (
     update lane set served_at = %(at)s, ready_at = %(at)s + make_interval(secs => lane.pause_seconds * per.n),
         circuit = case when lane.circuit = 'open' then 'half_open' else lane.circuit end
@@ -227,6 +227,15 @@ def unknown_of(tx: Transaction, assignment_id: UUID) -> list[UUID]:
         "select id from delivery where assignment_id = %s and state = 'unknown' order by version", (assignment_id,)
     )
     return [row["id"] for row in rows]
+
+
+def trace_of(tx: Transaction, assignment_id: UUID) -> str | None:
+    """The trace in which the last message on an assignment was queued."""
+    row = tx.execute(
+        "select trace from delivery where assignment_id = %s and trace is not null order by version desc limit 1",
+        (assignment_id,),
+    ).fetchone()
+    return row["trace"] if row else None
 
 
 def due_now(tx: Transaction, agency: str, at: datetime) -> None:

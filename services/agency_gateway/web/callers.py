@@ -9,9 +9,8 @@ from __future__ import annotations
 from flask import request
 
 from lianban.chassis.auth import Principal
-from lianban.chassis.runtime import database
 from lianban.contracts.codes import StaffRole
-from services.agency_gateway.app.profiles import TOKEN_PREFIX, agency_of, profile_of
+from services.agency_gateway.app.profiles import TOKEN_PREFIX, agency_of, known_profile
 
 CALLBACKS = "/exchange/v1/callbacks/"
 
@@ -26,8 +25,7 @@ def recognise() -> Principal | None:
         token = _callback_token(request.path.removeprefix(CALLBACKS))
     if token is None:
         return None
-    with database().transaction() as tx:
-        agency = agency_of(tx, token)
+    agency = agency_of(token)
     if agency is None:
         return None
     return Principal(
@@ -36,8 +34,7 @@ def recognise() -> Principal | None:
 
 
 def _callback_token(agency: str) -> str | None:
-    with database().transaction() as tx:
-        profile = profile_of(tx, agency)
+    profile = known_profile(agency)
     inbound = profile.rest_push.inbound if profile.rest_push is not None else None
     if inbound is None or inbound.token_header is None:
         return None

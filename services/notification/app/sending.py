@@ -73,12 +73,15 @@ def _mail(batch: Sequence[notices.Notice]) -> int:
 
 
 def _send(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any] | None) -> int:
+    with traces.span(f"mail {notice.kind.value}", parent=traces.Carried.read(notice.trace)):
+        return _hand_over(smtp, notice, person)
+
+
+def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any] | None) -> int:
     if person is None or not person.get("email"):
         return _give_up(notice, "no-address", "no e-mail address is known")
     try:
-        message, trace = _message(notice, person)
-        with traces.span(f"mail {notice.kind.value}", parent=trace):
-            smtp.send_message(message)
+        smtp.send_message(_message(notice, person))
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
         code = _code(error)
         if 500 <= code < 600:
@@ -143,13 +146,11 @@ def _put_back(batch: Sequence[notices.Notice], why: str) -> None:
             notices.put_back(tx, notice.id, error=why, until=now() + wait)
 
 
-def _message(notice: notices.Notice, person: dict[str, Any]) -> tuple[EmailMessage, traces.Carried | None]:
-    """The message, and the trace to which its sending belongs."""
+def _message(notice: notices.Notice, person: dict[str, Any]) -> EmailMessage:
     with database().transaction() as tx:
         matter = matters.get(tx, notice.matter_id)
         document = documents.get(tx, notice.document_id) if notice.document_id else None
         sealed = documents.pdf(tx, notice.document_id) if notice.document_id else None
-        trace = tx.trace_of(notice.matter_id)
     if matter is None:
         raise Poison("the matter is not known here")
     words = sentences(
@@ -181,7 +182,7 @@ def _message(notice: notices.Notice, person: dict[str, Any]) -> tuple[EmailMessa
     if document and sealed:
         pdf = unseal_bytes(sealed, context=f"document.pdf:{document.id}")
         message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{document.number}.pdf")
-    return message, trace
+    return message
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from lianban.chassis import site
+from lianban.chassis import site, traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.settings import settings
@@ -129,6 +129,7 @@ def _document(
         names=tuple(names),
         facts={},
         happened_at=event.time,
+        trace=traces.text(),
     )
 
 
@@ -157,6 +158,7 @@ def _tell(tx: Transaction, event: Received[Any], told: _Told) -> None:
                 state="waiting" if told.document else "queued",
                 message_id=message_id(ids[channel], domain),
                 happened_at=event.time,
+                trace=traces.text(),
             )
             for channel in ids
         ],

@@ -28,9 +28,10 @@ class Document:
     happened_at: datetime
     number: str | None = None
     issued_at: datetime | None = None
+    trace: str | None = None
 
 
-_COLUMNS = "id, matter_id, kind, round, issuer_code, issuer_name, names, facts, happened_at, number, issued_at"
+_COLUMNS = "id, matter_id, kind, round, issuer_code, issuer_name, names, facts, happened_at, number, issued_at, trace"
 
 
 def _read(row: dict[str, Any]) -> Document:
@@ -45,6 +46,7 @@ def _read(row: dict[str, Any]) -> Document:
         happened_at=row["happened_at"],
         number=row["number"],
         issued_at=row["issued_at"],
+        trace=row["trace"],
     )
 
 
@@ -53,8 +55,8 @@ def draft(tx: Transaction, document: Document) -> bool:
     cursor = tx.execute(
         """
         insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at,
-            next_try_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s)
+            next_try_at, trace)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s, %s)
         on conflict on constraint document_once_per_round do nothing
         """,
         (
@@ -68,6 +70,7 @@ def draft(tx: Transaction, document: Document) -> bool:
             Jsonb(document.facts),
             document.happened_at,
             document.happened_at,
+            document.trace,
         ),
     )
     return cursor.rowcount == 1

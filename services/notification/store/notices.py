@@ -31,9 +31,10 @@ class Notice:
     happened_at: datetime
     state: str = "queued"
     tries: int = 0
+    trace: str | None = None
 
 
-_COLUMNS = "id, matter_id, kind, channel, document_id, facts, message_id, happened_at, state, tries"
+_COLUMNS = "id, matter_id, kind, channel, document_id, facts, message_id, happened_at, state, tries, trace"
 
 
 def _read(row: dict[str, Any]) -> Notice:
@@ -45,8 +46,8 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
     tx.executemany(
         """
         insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at,
-            next_try_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+            next_try_at, trace)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
         """,
         [
             (
@@ -60,6 +61,7 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
                 n.message_id,
                 n.happened_at,
                 n.happened_at,
+                n.trace,
             )
             for n in notices
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from lianban.chassis import traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison
 from lianban.chassis.secrets import seal
@@ -34,6 +35,7 @@ def locked(tx: Transaction, case_id: UUID) -> Case:
 
 def keep(tx: Transaction, case: Case, *, actor: str, at: datetime, note: str | None = None) -> None:
     """Write the case, say its events, and add them to its history; ``note`` are the officer's own words."""
+    traces.about(case.number)
     store.save(tx, case)
     lines = []
     for event in case.said:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from lianban.chassis import traces
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.internal import fetch
@@ -46,16 +47,24 @@ class MatterText:
     content: str
     claims: tuple[tuple[str, int, str], ...]
     attachments: int
+    supplements: tuple[tuple[datetime, str], ...] = ()
 
     @property
     def all(self) -> str:
         """Everything that search and the text model read."""
-        return "\n".join([self.title, self.content, *(text for _, _, text in self.claims)])
+        claims, added = (text for _, _, text in self.claims), (text for _, text in self.supplements)
+        return "\n".join([self.title, self.content, *claims, *added])
 
     def dump(self) -> str:
         """As JSON text, to be sealed."""
         return json.dumps(
-            {"title": self.title, "content": self.content, "claims": self.claims, "attachments": self.attachments},
+            {
+                "title": self.title,
+                "content": self.content,
+                "claims": self.claims,
+                "attachments": self.attachments,
+                "supplements": [(at.isoformat(), text) for at, text in self.supplements],
+            },
             ensure_ascii=False,
         )
 
@@ -63,17 +72,23 @@ class MatterText:
     def load(cls, text: str) -> MatterText:
         """From JSON text."""
         raw = json.loads(text)
-        return cls(raw["title"], raw["content"], tuple((c[0], c[1], c[2]) for c in raw["claims"]), raw["attachments"])
+        return cls(
+            raw["title"],
+            raw["content"],
+            tuple((c[0], c[1], c[2]) for c in raw["claims"]),
+            raw["attachments"],
+            tuple((datetime.fromisoformat(at), text) for at, text in raw.get("supplements", [])),
+        )
 
     @classmethod
     def of_intake(cls, item: dict[str, Any]) -> MatterText:
         """From intake's answer."""
-        added = [s["text"] for s in item.get("supplements", []) if s["text"]]
         return cls(
             item["title"],
-            "\n\n补充：".join([item["content"], *added]),
+            item["content"],
             tuple((str(c["id"]), int(c["ordinal"]), str(c["text"])) for c in item["claims"]),
             len(item.get("attachments", [])),
+            tuple((datetime.fromisoformat(s["supplemented_at"]), s["text"]) for s in item.get("supplements", [])),
         )
 
 
@@ -120,7 +135,8 @@ def run_due() -> int:
                 tx.lock(case_id)
                 texts.suggestion_made(tx, case_id)
             else:
-                _suggest(tx, case_id, known, scores.get(case_id, {}), types, agencies, at=now())
+                with traces.span("suggest", parent=tx.trace_of(case_id)):
+                    _suggest(tx, case_id, known, scores.get(case_id, {}), types, agencies, at=now())
     return len(due)
 
 

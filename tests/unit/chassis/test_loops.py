@@ -1,4 +1,4 @@
-"""Worker loops: again at once while there is work, a pause when there is none, back-off when it fails."""
+"""Worker loops: again after a moment while there is work, a pause when there is none, back-off when it fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from lianban.chassis import metrics
 from lianban.chassis.errors import Retry
-from lianban.chassis.loops import Loop
+from lianban.chassis.loops import GATHER_SECONDS, Loop
 from lianban.chassis.wakeup import wake
 
 
@@ -42,11 +42,11 @@ def failures() -> float:
     return float(metrics.loop_failures.labels("test")._value.get())
 
 
-def test_while_there_is_work_it_goes_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_there_is_work_it_goes_on_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = Rounds(3, 2, 0)
     before = metrics.loop_done.labels("test")._value.get()
     rounds.run(monkeypatch, every=0.0)
-    assert rounds.pauses == [0, 0]
+    assert rounds.pauses == [GATHER_SECONDS, GATHER_SECONDS]
     assert metrics.loop_done.labels("test")._value.get() - before == 5
 
 
@@ -66,7 +66,7 @@ def test_a_failed_round_is_counted_and_repeated_ever_more_slowly(
 def test_one_good_round_ends_the_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = Rounds(Retry("x"), Retry("x"), 1, Retry("x"), 0)
     rounds.run(monkeypatch)
-    assert rounds.pauses == [0.5, 1, 0, 0.5]
+    assert rounds.pauses == [0.5, 1, GATHER_SECONDS, 0.5]
 
 
 def test_a_commit_wakes_it_from_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
