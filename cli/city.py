@@ -68,24 +68,29 @@ def password(city: City) -> str:
 
 def register_city(city: City, progress: Progress) -> None:
     """Bring regions, agencies, catalogue and staff into routing's registers."""
+    with as_service("routing"):
+        fill_registers(city, progress)
+
+
+def fill_registers(city: City, progress: Progress) -> None:
+    """Fill the registers of whichever routing service's settings are at hand."""
     ordered = sorted(city.regions.values(), key=lambda region: len(region.code.rstrip("0")))
     total = len(ordered) + len(city.agencies) + len(city.types) + len(city.staff)
     task = progress.add_task("名册与权责清单 registers and catalogue", total=total)
-    with as_service("routing"):
-        for region in ordered:
-            item = register.Region(region.code, region.name, region.level, region.parent_code)
-            with database().transaction() as tx:
-                registering.register_region(tx, item, at=now())
-            progress.advance(task)
-        for agency in city.agencies.values():
-            with database().transaction() as tx:
-                registering.register_agency(tx, _agency(agency), at=now())
-            progress.advance(task)
+    for region in ordered:
+        item = register.Region(region.code, region.name, region.level, region.parent_code)
         with database().transaction() as tx:
-            for matter_type in city.types.values():
-                registering.register_matter_type(tx, _matter_type(matter_type), at=now())
-                progress.advance(task)
-        _register_staff(city, lambda: progress.advance(task))
+            registering.register_region(tx, item, at=now())
+        progress.advance(task)
+    for agency in city.agencies.values():
+        with database().transaction() as tx:
+            registering.register_agency(tx, _agency(agency), at=now())
+        progress.advance(task)
+    with database().transaction() as tx:
+        for matter_type in city.types.values():
+            registering.register_matter_type(tx, _matter_type(matter_type), at=now())
+            progress.advance(task)
+    _register_staff(city, lambda: progress.advance(task))
 
 
 def _register_staff(city: City, done: Callable[[], None]) -> None:

@@ -59,7 +59,7 @@ def _play(here: Stack, progress: Progress, most: int | None) -> str:
     logs.configure("past", "WARNING")
     city = setting_up.load()
     setting_up.register_city(city, progress)
-    _start_needed(here)
+    start_needed(here)
     try:
         with World(here, site=str(FOLDER / "site.toml")).open() as world:
             world.settle(now())
@@ -77,7 +77,7 @@ def _play(here: Stack, progress: Progress, most: int | None) -> str:
     return "\n".join(lines)
 
 
-def _start_needed(here: Stack) -> None:
+def start_needed(here: Stack) -> None:
     """Start the text model and the mailbox; the model is ready when it has learned the catalogue."""
     wanted = [process for process in here.table if process.name in NEEDED]
     for process in wanted:

@@ -57,6 +57,11 @@ class Settings:
     )
     tries: int = _s(20, "Tries after which an event goes to quarantine")
     statement_timeout: float = _s(15.0, "Seconds after which a database statement is given up")
+    keep_idempotency_days: int = _s(30, "Days for which the answer to an Idempotency-Key is kept")
+    keep_events_days: int = _s(30, "Days for which published and handled events are kept in outbox and inbox")
+    keep_exchange_days: int = _s(
+        180, "Days for which messages of ended assignments are kept in the feed and on the desk, after the end"
+    )
     traces_endpoint: str = _s("", "OTLP/HTTP endpoint for traces; empty: no traces")
     log_level: str = _s("INFO", "Lowest level that is logged")
     rate_anonymous: str = _s("120 per minute", "Requests that one address may make without signing in")

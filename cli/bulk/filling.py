@@ -1,0 +1,166 @@
+"""Filling a stack: play the moulds, load the copies, bring counters and statistics up to date."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from urllib.parse import urlsplit
+
+import psycopg
+from rich.progress import Progress
+
+from cli import city as setting_up
+from cli.bulk import moulds as playing
+from cli.bulk.casting import DOCUMENTS_PER_MATTER, SOURCE, Site, shared_ids
+from cli.bulk.loading import Batch, Order, work
+from cli.bulk.moulds import OLDEST_WEEKS, Mould
+from cli.bulk.plan import planned, shares
+from cli.past import alone, start_needed
+from cli.world import Busy
+from deploy.demo.matters import generate
+from deploy.local.checks import Trouble
+from deploy.local.layout import SERVICES
+from deploy.local.stack import Stack
+from lianban.chassis import logs
+from lianban.chassis.calendar_seed import announced_years
+from lianban.chassis.settings import Settings
+from lianban.chassis.time import china_day, now
+from lianban.contracts.codes import DocumentKind
+from lianban.law.calendar import WorkCalendar
+
+SHARED_OUT = (("agency_gateway", "notification"), ("intake", "routing", "oversight"))
+"""How the services are shared out to two processes that have about equally much to do."""
+SMALLEST_BATCH = 10
+"""Where there are fewer copies, a mould is moved to fewer weeks."""
+INDEXES = {"intake": ("matter_contacts",), "routing": ("case_text_grams",)}
+"""Indexes with a list of entries that are not sorted in yet."""
+
+
+def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_moulds: int | None, ledger_days: int) -> str:
+    """Fill the stack's databases once; returns what was done, in words. Raises :class:`Trouble`."""
+    there = _copies_there(here)
+    if there:
+        raise Trouble(
+            f"已有 {there} 件批量事项 this stack has copies already ({there} matters): bulk fills a stack once.",
+            "To begin anew: lianban reset, then lianban up.",
+        )
+    with alone(here):
+        logs.configure("bulk", "WARNING")
+        today = china_day(now())
+        calendar = WorkCalendar(announced_years())
+        setting_up.register_city(setting_up.load(), progress)
+        start_needed(here)
+        try:
+            plan = planned(setting_up.load(), today, most=most_moulds)
+            made = playing.play(here, plan, progress, calendar)
+        except Busy as busy:
+            raise Trouble(f"{busy} is running on its database.", "Stop it first.") from None
+        _load(here, progress, made, matters, _site(here, matters, seed, today, ledger_days))
+        _settle(here, progress, matters)
+    return f"批量事项 {matters} matters from {len(made)} moulds"
+
+
+def _copies_there(here: Stack) -> int:
+    with psycopg.connect(here.database_url("intake")) as connection:
+        row = connection.execute("select count(*) from matter where source = %s", (SOURCE,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _site(here: Stack, matters: int, seed: int, today: date, ledger_days: int) -> Site:
+    words = generate.blocks().words
+    kept = Settings()
+    with psycopg.connect(here.database_url("intake")) as connection:
+        row = connection.execute("select last_value from matter_number").fetchone()
+    with psycopg.connect(here.database_url("notification")) as connection:
+        counters = {(kind, year): last for kind, year, last in connection.execute("select * from document_counter")}
+    return Site(
+        seed=seed,
+        first_number=(row[0] if row else 0) + 1000,
+        first_documents=counters,
+        persons=max(1, matters * 3 // 4),
+        surnames=words["surnames"],
+        given=words["given"],
+        events_since=(today - timedelta(days=kept.keep_events_days)).isoformat(),
+        exchange_since=(today - timedelta(days=kept.keep_exchange_days)).isoformat(),
+        ledger_since=today - timedelta(days=ledger_days),
+    )
+
+
+def batches(moulds: Sequence[Mould], matters: int) -> list[Batch]:
+    """How many copies each mould gets, and how far back they lie: the oldest first."""
+    wanted = [share * matters for share in shares([(mould.stage, mould.lean, len(mould.shifts)) for mould in moulds])]
+    counts = [int(count) for count in wanted]
+    for number in sorted(range(len(counts)), key=lambda n: counts[n] - wanted[n])[: matters - sum(counts)]:
+        counts[number] += 1
+    found: list[tuple[int, int, int]] = []
+    for number, (mould, count) in enumerate(zip(moulds, counts, strict=True)):
+        parts = min(len(mould.shifts), max(1, count // SMALLEST_BATCH))
+        for part in range(parts):
+            weeks = mould.shifts[part * len(mould.shifts) // parts]
+            found.append((weeks, number, count * (part + 1) // parts - count * part // parts))
+    placed, first = [], 0
+    for weeks, number, copies in sorted(found, reverse=True):
+        placed.append(Batch(number, weeks, first, copies))
+        first += copies
+    return placed
+
+
+def _load(here: Stack, progress: Progress, moulds: list[Mould], matters: int, site: Site) -> None:
+    groups = SHARED_OUT if (os.cpu_count() or 1) < len(SERVICES) else tuple((service,) for service in SERVICES)
+    task = progress.add_task("批量事项 loading copies", total=matters * len(groups))
+    context = multiprocessing.get_context("spawn")
+    report = context.Queue()
+    shared, ordered = frozenset(shared_ids(moulds)), batches(moulds, matters)
+    urls = {service: _as_admin(here, service) for service in SERVICES}
+    keys = {service: here.env(service)["LIANBAN_KEYS"] for service in SERVICES}
+    orders = [Order(group, urls, keys, moulds, shared, ordered, site) for group in groups]
+    processes = [context.Process(target=work, args=(order, report), daemon=True) for order in orders]
+    for process in processes:
+        process.start()
+    try:
+        done = 0
+        while done < matters * len(groups):
+            told = report.get()
+            if isinstance(told, str):
+                raise RuntimeError(f"loading failed: {told}")
+            done += told
+            progress.update(task, completed=done)
+    finally:
+        for process in processes:
+            if done < matters * len(groups):
+                process.terminate()
+            process.join()
+
+
+def _as_admin(here: Stack, service: str) -> str:
+    return urlsplit(here.admin_url())._replace(path=f"/{service}").geturl()
+
+
+def _settle(here: Stack, progress: Progress, matters: int) -> None:
+    """Let numbers go on behind the copies', and tell the planner how the tables look now."""
+    task = progress.add_task("统计信息 analysing", total=len(SERVICES))
+    for service in SERVICES:
+        with psycopg.connect(_as_admin(here, service), autocommit=True) as connection:
+            if service == "intake":
+                connection.execute(
+                    "select setval('matter_number', last_value + %s) from matter_number", (matters + 2000,)
+                )
+            if service == "notification":
+                _count_documents(connection, matters)
+            for index in INDEXES.get(service, ()):
+                connection.execute("select gin_clean_pending_list(%s::regclass)", (index,))
+            connection.execute("analyze")
+        progress.advance(task)
+
+
+def _count_documents(connection: psycopg.Connection[tuple[object, ...]], matters: int) -> None:
+    years = range(china_day(now()).year - OLDEST_WEEKS // 52 - 1, china_day(now()).year + 1)
+    rows: Iterable[tuple[str, int]] = ((kind.value, year) for kind in DocumentKind for year in years)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into document_counter (kind, year, last) values (%s, %s, %s)"
+            " on conflict (kind, year) do update set last = document_counter.last + excluded.last",
+            [(*row, DOCUMENTS_PER_MATTER * (matters + 1)) for row in rows],
+        )
