@@ -30,7 +30,7 @@ def texts(ids: Sequence[UUID], record: Record) -> list[Json]:
             files[row["matter_id"]].append(file_of(row))
         added: dict[UUID, list[Json]] = defaultdict(list)
         for row in later.supplements(tx, ids):
-            added[row["matter_id"]].append(_supplement(row))
+            added[row["matter_id"]].append(supplement_of(row))
         record(tx, [row["id"] for row in rows])
     return [
         {
@@ -97,6 +97,7 @@ def file_of(row: Json) -> Json:
     }
 
 
-def _supplement(row: Json) -> Json:
+def supplement_of(row: Json) -> Json:
+    """The words and the moment of a supplement's row."""
     words = json.loads(unseal(row["words"], context=f"supplement.words:{row['id']}"))
     return {"id": str(row["id"]), "text": words["text"], "supplemented_at": row["supplemented_at"].isoformat()}

@@ -23,7 +23,7 @@ from services.intake.domain import number as numbers
 from services.intake.domain.caller import territory_prefix
 from services.intake.domain.petition import Petition, normalise_phone
 from services.intake.domain.progress import ENDED
-from services.intake.store import matters, uploads
+from services.intake.store import matters
 from services.intake.web import registering, status
 from services.intake.web.forms import Form
 from services.intake.web.reading import caller
@@ -100,16 +100,12 @@ def show(matter_id: UUID) -> str:
                 "No such matter in your territory.",
                 status=404,
             )
-        words = disclose.words_of(matters.words(tx, [matter_id])[0])
         persons = disclose.persons_of(matters.persons(tx, [matter_id])[0])
-        files = [disclose.file_of(file) for file in uploads.of_matters(tx, [matter_id])]
         log_access(tx, "read-matter", subject=matter_id, purpose="registration")
     return render_template(
         "intake/matter.html",
         matter=row,
-        words=words,
         persons=persons,
-        files=files,
         status=status.for_page(matter_id, now()),
     )
 

@@ -14,10 +14,10 @@ from lianban.chassis.web import _, language
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClockOutcome, DocumentKind, MatterState, RatingTarget
 from lianban.contracts.refs import AgencyRef
 from lianban.law import rulebook
-from services.intake.app.disclose import words_of
+from services.intake.app.disclose import file_of, supplement_of, words_of
 from services.intake.app.petitioner import state_of, targets
 from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
-from services.intake.store import matters, petitioner, progress, reference
+from services.intake.store import matters, petitioner, progress, reference, uploads
 from services.intake.web.sentences import Entry, sentence
 
 LINK_SECONDS = 1800
@@ -89,7 +89,18 @@ def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
     ][::-1]
     with database().transaction() as tx:
         words = matters.words(tx, [matter])
+        supplements = petitioner.supplements(tx, [matter]) if words else []
+        files = [file_of(row) for row in uploads.of_matters(tx, [matter])] if words else []
     found["words"] = words_of(words[0]) if words else None
+    found["files"] = [file["name"] for file in files if file["supplement_id"] is None]
+    found["supplements"] = [
+        {
+            "at": added["supplemented_at"],
+            "text": supplement_of(added)["text"],
+            "files": [file["name"] for file in files if file["supplement_id"] == str(added["id"])],
+        }
+        for added in supplements
+    ]
     found["clocks"] = [clock for clock in found["clocks"] if clock["outcome"] != ClockOutcome.CANCELLED]
     return found
 

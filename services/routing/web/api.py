@@ -88,6 +88,7 @@ def get_case(case_id: UUID) -> dict[str, Any]:
         **_case(seen.case, texts),
         "title": seen.text.title if seen.text else None,
         "content": seen.text.content if seen.text else None,
+        "supplements": [{"at": at, "text": text} for at, text in seen.text.supplements] if seen.text else [],
         "suggestion": _suggestion(seen.suggestion) if seen.suggestion else None,
         "deciders": [_ref(ref) for ref in seen.deciders],
     }

@@ -178,11 +178,19 @@ class CaseOut(Schema):
     dispute = fields.Nested(DisputeOut, required=True, allow_none=True)
 
 
+class SupplementOut(Schema):
+    """What the petitioner added later."""
+
+    at = fields.AwareDateTime(required=True, format="iso")
+    text = fields.String(required=True)
+
+
 class CaseDetail(CaseOut):
     """One case with its text and the suggestion."""
 
     title = fields.String(required=True, allow_none=True)
     content = fields.String(required=True, allow_none=True)
+    supplements = fields.List(fields.Nested(SupplementOut), required=True)
     suggestion = fields.Nested(SuggestionOut, required=True, allow_none=True)
     deciders = fields.List(fields.Nested(AgencyName), required=True)
 

@@ -82,6 +82,14 @@ def test_looking_at_a_matter_is_put_on_record(intake: Intake) -> None:
     assert (row["actor"], str(row["subject"])) == ("staff:s-1", done["id"])
 
 
+def test_a_clerk_reads_what_the_petitioner_added_later(intake: Intake) -> None:
+    done = intake.submit()
+    added = {"query_code": done["query_code"], "text": "昨夜又看到罐车倒污水"}
+    assert intake.client.post(f"/api/v1/matters/{done['number']}/supplements", json=added).status_code == 201
+    page = clerk(intake).get(f"/intake/matters/{done['id']}").page
+    assert page.index("十月以来") < page.index("补充材料") < page.index("昨夜又看到罐车倒污水")
+
+
 def test_an_accusation_is_listed_without_its_title_and_cannot_be_opened(intake: Intake) -> None:
     done = intake.submit(purpose="accusation")
     browser = clerk(intake).get("/intake/")

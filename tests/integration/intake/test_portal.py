@@ -204,6 +204,8 @@ def test_supplement_and_withdrawal_with_confirmation(intake: Intake, browser: Br
     assert browser.status == 422
     browser.post(f"/matters/{matter}/supplement", {"text": "又排了", "files": [(io.BytesIO(a_picture()), "夜.jpg")]})
     assert "补充材料已提交" in browser.page
+    assert "又排了</p>" in browser.page
+    assert "<li>夜.jpg</li>" in browser.page
     browser.get(f"/matters/{matter}/withdraw")
     assert "撤回不能取消" in browser.page
     browser.post(f"/matters/{matter}/withdraw", {})

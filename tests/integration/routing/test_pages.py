@@ -233,6 +233,16 @@ class TestCasePage:
         assert answer.status_code == 409
         assert "已有变化" in answer.text
 
+    def test_what_the_petitioner_added_stands_beside_the_matters_words(self, city: City, client: FlaskClient) -> None:
+        matter = city.register()
+        added = {"id": str(uuid4()), "text": "昨夜又看到罐车倒污水", "supplemented_at": NOW.isoformat()}
+        city.matters[matter]["supplements"] = [added, {**added, "text": ""}]
+        suggestion.run_due()
+        page = client.get(f"/routing/cases/{matter}").text
+        assert page.count("信访人补充 <span") == 2
+        assert "昨夜又看到罐车倒污水" in page
+        assert "（只补充了材料，没有文字）" in page
+
     def test_an_objection_is_read_and_refused(self, city: City, client: FlaskClient, monkeypatch: Any) -> None:
         matter = city.register()
         assign(matter, ("city-ecology", LEAD))

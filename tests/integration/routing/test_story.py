@@ -10,6 +10,7 @@ import pytest
 
 from lianban.chassis import time
 from lianban.chassis.errors import Rejected
+from lianban.chassis.runtime import database
 from lianban.contracts import agency_gateway as gateway
 from lianban.contracts import routing as said
 from lianban.contracts.codes import (
@@ -30,7 +31,7 @@ from lianban.contracts.codes import (
 from lianban.contracts.intake import MatterRated, MatterSupplemented, MatterWithdrawn
 from lianban.contracts.notification import NoticeServed
 from lianban.contracts.refs import ClaimOutcome, RatingVote
-from services.routing.app import assigning, reopening, statements, suggestion
+from services.routing.app import assigning, looking, reopening, statements, suggestion
 from services.routing.app import policy as site_policy
 from services.routing.app.assigning import Chosen, Officer
 from services.routing.domain.case import Case
@@ -412,8 +413,16 @@ def test_a_supplement_fetches_the_text_again(city: City) -> None:
     suggestion.run_due()
     assign(matter, ("city-ecology", LEAD))
     city.hear(MatterSupplemented(supplement_id=uuid4(), attachments=1, supplemented_at=NOW), matter)
+    added = {"id": str(uuid4()), "text": "昨夜又看到罐车倒污水", "supplemented_at": NOW.isoformat()}
+    city.matters[matter]["supplements"] = [added]
     assert suggestion.run_due() == 1
     assert len([e for e in city.said(matter) if isinstance(e, said.CaseSuggested)]) == 1
+    with database().transaction() as tx:
+        seen = looking.view(tx, matter, territory=None)
+        found = looking.triage(tx, territory=None, q="罐车倒污水", everything=True, limit=9)
+    assert seen.text is not None
+    assert seen.text.supplements == ((NOW, "昨夜又看到罐车倒污水"),)
+    assert [row.id for row in found] == [matter]
 
 
 def test_a_message_that_a_department_never_takes_calls_the_officer(city: City) -> None:
