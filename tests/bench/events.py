@@ -1,0 +1,103 @@
+"""How fast one service handles events, and how fast its relay publishes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import LiteralString
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from deploy.local.stack import Stack
+from tests.bench.processes import wait_until_ready
+from tests.waiting import until
+
+CONSUMER = "oversight"
+"""It hears everything, keeps a ledger and starts clocks: no service has more to do for an event."""
+PUBLISHED = 5000
+"""Events that wait when the relay starts."""
+LONGEST = 300
+
+
+def consumed_per_s(stack: Stack) -> float:
+    """Events per second that one process handles while it empties its full queues; it is stopped again afterwards.
+
+    What lies there are petitions that intake took in while all others were stopped: each starts a clock and is
+    entered in the ledger.
+    """
+    with psycopg.connect(stack.database_url(CONSUMER), autocommit=True) as connection:
+        (began,) = _row(connection, "select now()")
+        waiting = _waiting(stack)
+        if not waiting:
+            raise AssertionError("the queues are empty: there is nothing to measure")
+        stack.supervisor.begin(CONSUMER)
+        try:
+            until(
+                lambda: _handled(connection, began)[0] >= waiting,
+                f"{waiting} events handled",
+                seconds=LONGEST,
+                every=0.1,
+            )
+            number, first, last = _handled(connection, began)
+            (of_first,) = _row(
+                connection,
+                "select count(*) from inbox where handled_at ="
+                " (select min(handled_at) from inbox where handled_at > %s)",
+                began,
+            )
+        finally:
+            stack.supervisor.end(CONSUMER)
+    # The first batch's own time is not known, only its beginning; the last one's end is not counted either.
+    seconds: float = (last - first).total_seconds()
+    return float(number - of_first) / seconds
+
+
+def published_per_s(stack: Stack, number: int) -> float:
+    """Events per second that intake's relay publishes, of ``number`` that wait when it starts."""
+    stack.supervisor.end("intake")
+    with psycopg.connect(stack.database_url("intake"), autocommit=True) as connection:
+        connection.execute(
+            "update outbox set published_at = null where position in"
+            " (select position from outbox order by position desc limit %s)",
+            (number,),
+        )
+        (began,) = _row(connection, "select now()")
+        connection.execute("analyze outbox")
+        stack.supervisor.begin("intake")
+        until(
+            lambda: _row(connection, "select not exists (select from outbox where published_at is null)")[0],
+            f"{number} events published",
+            seconds=LONGEST,
+            every=0.1,
+        )
+        last, first, again, of_first = _row(
+            connection,
+            """
+            with fresh as (select published_at as at, count(*) as events from outbox where published_at > %s group by 1)
+            select max(at), min(at), sum(events), (select events from fresh order by at limit 1) from fresh
+            """,
+            began,
+        )
+    wait_until_ready(stack, ["intake"])
+    seconds: float = (last - first).total_seconds()
+    return float(again - of_first) / seconds
+
+
+def _handled(connection: psycopg.Connection[TupleRow], since: datetime) -> TupleRow:
+    return _row(connection, "select count(*), min(handled_at), max(handled_at) from inbox where handled_at > %s", since)
+
+
+def _waiting(stack: Stack) -> int:
+    """Events of intake that the consumer has not heard yet."""
+    with psycopg.connect(stack.database_url("intake"), autocommit=True) as connection:
+        (said,) = _row(connection, "select count(*) from outbox where published_at is not null")
+    with psycopg.connect(stack.database_url(CONSUMER), autocommit=True) as connection:
+        (heard,) = _row(connection, "select count(*) from inbox where producer = 'intake' and state = 'done'")
+    return int(said - heard)
+
+
+def _row(connection: psycopg.Connection[TupleRow], sql: LiteralString, *parameters: object) -> TupleRow:
+    row = connection.execute(sql, parameters).fetchone()
+    if row is None:
+        raise LookupError("the query answers with one row")
+    return row

@@ -1,0 +1,213 @@
+"""The order in which figures are measured: what is compared with one another is measured in turn, round after round."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.stack import Stack
+from tests.bench import burst, events, intake, lag, lifecycle, limits, processes
+from tests.bench.figures import Figures
+from tests.bench.profile import profiled
+from tests.load import city as load_city
+from tests.load.city import LoadCity
+from tests.load.petitions import Kind
+
+Say = Callable[[str], None]
+MATTERS = 1_000_000
+LEAST = 8
+"""Life-cycles of a run at least."""
+WARM_UP = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long everything takes."""
+
+    rounds: int
+    limit_s: int
+    intake_s: float
+    lifecycle_s: float
+    lag_s: float
+    shape: burst.Shape | None
+    million: bool
+
+
+FULL = Pace(rounds=3, limit_s=5, intake_s=10, lifecycle_s=30, lag_s=30, shape=burst.Shape(), million=True)
+QUICK = Pace(rounds=3, limit_s=1, intake_s=3, lifecycle_s=5, lag_s=6, shape=None, million=False)
+
+
+class Plan:
+    """A run of the benchmark on one stack."""
+
+    def __init__(
+        self, stack: Stack, figures: Figures, pace: Pace, only: Collection[str], profile: Path | None, say: Say
+    ) -> None:
+        """``only``: beginnings of the names of the figures that are wanted; empty: all."""
+        self.stack = stack
+        self.figures = figures
+        self.pace = pace
+        self.only = tuple(only)
+        self.profile = profile
+        self.say = say
+        self.rates: dict[Kind, float] = {}
+
+    def run(self) -> None:
+        """Measure what is wanted."""
+        self._start()
+        if self.wants("lifecycle.", "cpu_ms_per_lifecycle.", "lag.", "burst.", "scale.", "memory_mb."):
+            self.say("预热 warming up")
+            self.warm_up()
+        if self.wants("lifecycle.", "cpu_ms_per_lifecycle.", "scale."):
+            self.lifecycles()
+        if self.wants("lag."):
+            self.lags()
+        if self.wants("memory_mb."):
+            self.memory()
+        if self.wants("burst.") and self.pace.shape is not None:
+            self.bursts(self.pace.shape)
+        if self.wants("scale.") and self.pace.million:
+            self.million()
+        if self.wants("intake.with_all_per_s"):
+            self.with_all()
+        if self.wants("limits.", "reference.", "intake.", "events.") and self._beyond("intake.with_all_per_s"):
+            self.alone()
+
+    def wants(self, *prefixes: str) -> bool:
+        """Whether a figure that begins with one of these is wanted."""
+        return not self.only or any(p.startswith(o) or o.startswith(p) for p in prefixes for o in self.only)
+
+    def _beyond(self, name: str) -> bool:
+        return not self.only or any(item != name for item in self.only)
+
+    def _kinds(self) -> list[Kind]:
+        return [kind for kind in Kind if self.wants(f"lifecycle.{kind.value}_per_s")] or [Kind.SINGLE]
+
+    def _start(self) -> None:
+        if not self.stack.running():
+            load_city.site_policy(self.stack)
+            self.stack.start(services=False)
+            lag.note_commits(self.stack)
+            self.stack.restart("postgres")
+        else:
+            self.stack.supervisor.end_together([process.name for process in self.stack.table])
+        self.city: LoadCity = load_city.start(self.stack)
+        self.say(f"{len(self.city.lanes)} lanes")
+
+    # --- the whole city
+
+    def warm_up(self) -> None:
+        """Run some life-cycles that do not count; what they took tells how many make a run."""
+        for kind in Kind:
+            found = lifecycle.run(self.city, kind, WARM_UP)
+            self.rates[kind] = found.per_s
+            self.say(f"  {kind.value}: {found.per_s:.2f}/s")
+
+    def number(self, kind: Kind) -> int:
+        """How many life-cycles make a run of about the wanted length."""
+        return max(LEAST, round(self.rates[kind] * self.pace.lifecycle_s))
+
+    def lifecycles(self) -> None:
+        """Life-cycles with one and with three agencies, and PostgreSQL's limit, in turn."""
+        with limits.scratch(self.stack) as url, self._profile():
+            for number in self._rounds("生命周期 life-cycles"):
+                most = limits.pg_per_s(url, limits.THREE_ROWS, self.pace.limit_s)
+                for kind in self._kinds():
+                    found = lifecycle.run(self.city, kind, self.number(kind))
+                    self.rates[kind] = max(found.per_s, self.rates[kind] if number > 1 else 0.0)
+                    self.figures.add(f"lifecycle.{kind.value}_per_s", found.per_s)
+                    self.figures.add(f"lifecycle.{kind.value}_ratio_to_pg_three_rows", found.per_s / most)
+                    if kind is Kind.SINGLE:
+                        self.figures.add_all(found.cpu_ms, "cpu_ms_per_lifecycle.")
+                    self.say(f"  {kind.value}: {found.number} in {found.seconds:.1f} s, {found.per_s:.2f}/s")
+
+    def _profile(self) -> AbstractContextManager[None]:
+        return profiled(self.stack, self.profile) if self.profile else nullcontext()
+
+    def steady(self) -> float:
+        """The median of the rates with one agency; where none was measured, that of the warm-up."""
+        measured = self.figures.samples.get("lifecycle.single_per_s")
+        return statistics.median(measured) if measured else self.rates[Kind.SINGLE]
+
+    def lags(self) -> None:
+        """Lags at half of the rate with one agency."""
+        for _ in self._rounds("延迟 lags"):
+            found = lag.run(self.city, Kind.SINGLE, rate=self.steady() / 2, seconds=self.pace.lag_s)
+            self.figures.add_all(found, "lag.")
+
+    def memory(self) -> None:
+        """What the processes hold after the life-cycles so far."""
+        for _ in range(self.pace.rounds):
+            self.figures.add_all(processes.memory_megabytes(self.stack), "memory_mb.")
+
+    def bursts(self, shape: burst.Shape) -> None:
+        """Spikes; one run, whose rounds are the samples of the time to drain."""
+        self.say(f"峰谷 bursts: {shape.rounds} rounds of {shape.spike_s:.0f} s and {shape.valley_s:.0f} s")
+        found = burst.run(self.city, Kind.SINGLE, self.steady(), shape)
+        self.figures.add("burst.lost", found.lost)
+        self.figures.add("burst.error_ratio", found.error_ratio)
+        self.figures.add("burst.taken", found.taken)
+        for seconds in found.drain_s:
+            self.figures.add("burst.drain_s", seconds)
+
+    def million(self) -> None:
+        """The rate with a million matters in the databases, to that of the databases before."""
+        before = self.steady()
+        self.say(f"{MATTERS:,} 件 matters are being made")
+        done = self.stack.command("demo", "bulk", "--matters", str(MATTERS))
+        if done.returncode:
+            raise RuntimeError(f"lianban demo bulk failed: {done.stdout[-500:]}{done.stderr[-1500:]}")
+        processes.only(self.stack, [process.name for process in self.stack.table])
+        self.warm_up()
+        for _ in self._rounds("百万件 with a million matters"):
+            found = lifecycle.run(self.city, Kind.SINGLE, self.number(Kind.SINGLE))
+            self.figures.add("scale.single_per_s_1m", found.per_s)
+            self.figures.add("scale.ratio_1m", found.per_s / before)
+            self.say(f"  {found.per_s:.2f}/s, before {before:.2f}/s")
+
+    def with_all(self) -> None:
+        """Petitions taken in while the whole city works on them."""
+        for _ in self._rounds("登记 intake with all running"):
+            self.figures.add(
+                "intake.with_all_per_s", intake.submissions(self.city, self.pace.intake_s, through=None)["per_s"]
+            )
+
+    # --- one service alone
+
+    def alone(self) -> None:
+        """Limits, the plain way, and intake with the others stopped, in turn; then events."""
+        processes.only(self.stack, ["intake"])
+        with limits.scratch(self.stack) as url, intake.bare(self.stack) as plain:
+            for path in (plain, None):
+                intake.submissions(self.city, self.pace.limit_s, through=path)
+            for _ in self._rounds("登记 intake, limits, the plain way"):
+                self._in_turn(url, plain)
+        if self.wants("events.published_per_s"):
+            for _ in self._rounds("发布 publishing"):
+                self.figures.add("events.published_per_s", events.published_per_s(self.stack, events.PUBLISHED))
+
+    def _in_turn(self, url: str, plain: str) -> None:
+        add, seconds = self.figures.add, self.pace.limit_s
+        most = limits.pg_per_s(url, limits.THREE_ROWS, seconds)
+        add("limits.pg_three_rows_per_s", most)
+        add("limits.pg_insert_per_s", limits.pg_per_s(url, limits.ONE_ROW, seconds))
+        add("limits.broker_confirmed_per_s", limits.broker_per_s(self.stack, seconds))
+        reference = intake.submissions(self.city, self.pace.intake_s, through=plain)
+        add("reference.bare_nameko_per_s", reference["per_s"])
+        add("reference.bare_nameko_p95_ms", reference["p95_ms"])
+        ours = intake.submissions(self.city, self.pace.intake_s, through=None)
+        self.figures.add_all(ours, "intake.")
+        add("intake.ratio_to_pg_three_rows", ours["per_s"] / most)
+        add("intake.ratio_to_bare_nameko", ours["per_s"] / reference["per_s"])
+        add("intake.p95_ratio_to_bare_nameko", ours["p95_ms"] / reference["p95_ms"])
+        self.say(f"  {ours['per_s']:.0f}/s, the plain way {reference['per_s']:.0f}/s, three rows {most:.0f}/s")
+        if self.wants("events.consumed_per_s"):
+            add("events.consumed_per_s", events.consumed_per_s(self.stack))
+
+    def _rounds(self, what: str) -> Iterator[int]:
+        for number in range(1, self.pace.rounds + 1):
+            self.say(f"{what} {number}/{self.pace.rounds}")
+            yield number

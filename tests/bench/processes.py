@@ -1,0 +1,85 @@
+"""What the processes of a stack use: CPU time and memory, each process with everything that it has started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from deploy.local.stack import READY_SECONDS, Stack
+from tests.waiting import until
+
+MEGABYTE = 1 << 20
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    """The supervised processes that run, by name."""
+    return {
+        name: item["pid"]
+        for name, item in stack.supervisor.states().items()
+        if item["statename"] == "RUNNING" and name != "epmd"
+    }
+
+
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """CPU time used so far, by process, with that of its children, ended ones too."""
+    return {name: sum(map(_cpu, _family(pid))) for name, pid in pids(stack).items()}
+
+
+def memory_megabytes(stack: Stack) -> dict[str, float]:
+    """Memory by process: resident, with its children's; what PostgreSQL's and nginx's processes share counts once."""
+    return {name: sum(map(_memory, _family(pid))) / MEGABYTE for name, pid in pids(stack).items()}
+
+
+def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """CPU seconds between two looks, of the processes that were there both times."""
+    return {name: after[name] - before[name] for name in after if name in before}
+
+
+def only(stack: Stack, names: Iterable[str]) -> None:
+    """Let these processes run and stop the others, infrastructure excepted; returns when these are ready."""
+    wanted = set(names)
+    stack.supervisor.end_together([process.name for process in stack.table if process.name not in wanted])
+    for name in wanted:
+        stack.supervisor.begin(name)
+    wait_until_ready(stack, wanted)
+
+
+def wait_until_ready(stack: Stack, names: Iterable[str]) -> None:
+    """Wait until these processes say that they are ready."""
+    wanted = set(names)
+    for process in stack.table:
+        if process.name in wanted:
+            until(
+                lambda process=process: not stack.unready(process),  # type: ignore[misc]
+                f"{process.name} is ready",
+                seconds=READY_SECONDS,
+            )
+
+
+def _family(pid: int) -> Iterator[psutil.Process]:
+    with suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        yield parent
+        yield from parent.children(recursive=True)
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _memory(process: psutil.Process) -> float:
+    """The proportional set size where the system tells it, else the resident set size."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return float(line.split()[1]) * 1024
+    with suppress(psutil.Error):
+        return float(process.memory_info().rss)
+    return 0.0
