@@ -11,7 +11,6 @@ from deploy.demo.actors import (
     Department,
     DeskDepartment,
     Door,
-    NotSo,
     Officer,
     Petitioner,
     PullDepartment,
@@ -23,6 +22,7 @@ from deploy.demo.matters import plan
 from deploy.demo.matters.plan import Action, DemoMatter, Step
 from deploy.demo.matters.playing import Play, Stage
 from deploy.local.stack import Stack
+from deploy.waiting import NotSo
 from lianban.chassis.auth import Principal, issue_access
 from lianban.chassis.settings import read, use
 from lianban.chassis.time import now

@@ -9,39 +9,23 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import requests
 
 from deploy.local.keys import write_private
+from deploy.waiting import NotSo, until
 
-T = TypeVar("T")
 SECONDS = 20
 """How long one request may take."""
 PATIENCE = 45.0
-"""How many seconds somebody waits for what another service or department does."""
+"""How many seconds somebody who asks too often goes on asking."""
 TOO_MANY = 429
-
-
-class NotSo(Exception):
-    """A door answered other than expected, or what was waited for did not come."""
-
-
-def until(condition: Callable[[], T | None], what: str, *, seconds: float = PATIENCE, every: float = 0.4) -> T:
-    """The first true value of ``condition``; raises :class:`NotSo`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise NotSo(f"not within {seconds:.0f} s: {what}")
-        time.sleep(every)
 
 
 class Door:

@@ -13,13 +13,13 @@ from uuid import uuid4
 import pytest
 
 from cli.story import stage, told
-from deploy.demo.actors import Door, NotSo, PullDepartment, TicketDepartment
+from deploy.demo.actors import Door, PullDepartment, TicketDepartment
 from deploy.demo.city.load import load
 from deploy.demo.matters.plan import Action, Step
 from deploy.demo.matters.playing import Play, Stage
 from deploy.local.stack import Stack
+from deploy.waiting import NotSo, until
 from tests.e2e.people import Caller
-from tests.waiting import until
 
 CITY = load()
 ECOLOGY, URBAN, TOWN, MARKET = "city-ecology", "city-urban", "dongping-town", "city-market"

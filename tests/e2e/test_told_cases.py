@@ -13,13 +13,13 @@ import pytest
 
 from cli.city import password
 from cli.story import stage, told
-from deploy.demo.actors import Door, NotSo, TicketDepartment
+from deploy.demo.actors import Door, TicketDepartment
 from deploy.demo.city.load import load
 from deploy.demo.matters.plan import Action, DemoMatter, Step
 from deploy.demo.matters.playing import Play
 from deploy.local.stack import Stack
+from deploy.waiting import NotSo, until
 from tests.e2e.people import Caller
-from tests.waiting import until
 
 ECOLOGY, URBAN, TOWN = "city-ecology", "city-urban", "dongping-town"
 CITY = load()

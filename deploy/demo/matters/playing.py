@@ -16,14 +16,13 @@ from PIL import Image, ImageDraw
 from deploy.demo.actors import (
     Answer,
     Department,
-    NotSo,
     Officer,
     Petitioner,
     Switchboard,
-    until,
 )
 from deploy.demo.city.load import City
 from deploy.demo.matters.plan import Action, DemoMatter, Person, Step
+from deploy.waiting import NotSo, until
 from lianban.contracts.codes import AgencyRole, AssignmentState, Channel
 
 HEARD: dict[Action, frozenset[str]] = {
