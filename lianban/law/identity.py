@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from lianban.contracts.codes import IdType
+from lianban.law.errors import NotAllowed
 
 
-class IdentityError(ValueError):
-    """An identifier that cannot be right; ``slug`` names the reason, ``zh`` and ``en`` say it without the value."""
-
-    def __init__(self, slug: str, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.slug = slug
-        self.zh = zh
-        self.en = en
+class IdentityError(NotAllowed):
+    """An identifier that cannot be right; its sentences do not hold the value."""
 
 
 @dataclass(frozen=True, slots=True)

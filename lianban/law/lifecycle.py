@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lianban.contracts.codes import AgencyRole, AssignmentState, CodeList, MatterState
+from lianban.law.errors import NotAllowed
 
 
 class AssignmentAction(CodeList):
@@ -41,14 +42,8 @@ AGENCY_ACTIONS = frozenset(
 """What the agency itself says; the other actions are the routing body's."""
 
 
-class IllegalMove(ValueError):
-    """A move that the table does not have; ``slug`` names the reason, ``zh`` and ``en`` say it."""
-
-    def __init__(self, slug: str, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.slug = slug
-        self.zh = zh
-        self.en = en
+class IllegalMove(NotAllowed):
+    """A move that the table does not have."""
 
 
 @dataclass(frozen=True, slots=True)

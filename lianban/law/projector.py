@@ -18,15 +18,12 @@ from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
 from lianban.law.clocks import Pause, Period, WarningDay, china_day, due, end_of, is_overdue, outcome, warnings
+from lianban.law.errors import NotAllowed
 from lianban.law.rulebook import Lapse, Per, Rule, Rulebook, Trigger, event_name
 
 
-class ClockError(ValueError):
-    """A change that the rule of a clock does not allow; ``slug`` names the reason."""
-
-    def __init__(self, slug: str, message: str) -> None:
-        super().__init__(message)
-        self.slug = slug
+class ClockError(NotAllowed):
+    """A change that the rule of a clock does not allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,16 +230,28 @@ def extend(
     """
     clock = state.by_id.get(clock_id)
     if clock is None or not clock.running:
-        raise ClockError("not-running", "only a running clock can be extended")
+        raise ClockError("not-running", "只有未届满的期限才能延长", "Only a running clock can be extended")
     allowed = rulebook.rule(clock.rule).extension
     if allowed is None:
-        raise ClockError("not-extendable", f"the law knows no extension of {clock.rule}")
+        raise ClockError("not-extendable", "该期限依法不能延长", f"The law knows no extension of {clock.rule}")
     if clock.extended >= allowed.times:
-        raise ClockError("extended-already", f"{clock.rule} may be extended {allowed.times} time(s)")
+        raise ClockError(
+            "extended-already",
+            f"该期限最多延长{allowed.times}次",
+            f"{clock.rule} may be extended {allowed.times} time(s)",
+        )
     if not 1 <= days <= allowed.days:
-        raise ClockError("extension-too-long", f"an extension is 1 to {allowed.days} days, not {days}")
+        raise ClockError(
+            "extension-too-long",
+            f"延长期限为1至{allowed.days}日，不能为{days}日",
+            f"An extension is 1 to {allowed.days} days, not {days}",
+        )
     if is_overdue(clock.legal_due, at):
-        raise ClockError("expired", f"{clock.rule} ended on {clock.legal_due} and cannot be extended any more")
+        raise ClockError(
+            "expired",
+            f"该期限已于{clock.legal_due}届满，不能再延长",
+            f"{clock.rule} ended on {clock.legal_due} and cannot be extended any more",
+        )
     longer = replace(clock, extension=clock.extension + days, extended=clock.extended + 1)
     moved = _recomputed(longer, calendar, rulebook)
     return state.with_clock(moved), Move(moved)
