@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
-CHINA = ZoneInfo("Asia/Shanghai")
-"""The time zone in which days are counted and shown."""
+from lianban.law.clocks import CHINA, china_day
+
+__all__ = ["CHINA", "at", "china_day", "now"]
 
 _set: ContextVar[datetime | None] = ContextVar("lianban_clock", default=None)
 
@@ -17,11 +17,6 @@ _set: ContextVar[datetime | None] = ContextVar("lianban_clock", default=None)
 def now() -> datetime:
     """The present instant in UTC, or the instant that :func:`at` has set."""
     return _set.get() or datetime.now(UTC)
-
-
-def china_day(instant: datetime) -> date:
-    """The calendar day in China on which an instant falls."""
-    return instant.astimezone(CHINA).date()
 
 
 @contextmanager
