@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -101,7 +100,7 @@ def _start(here: Stack, owner: dict[str, Any]) -> None:
         _after_start(here, "demo", "histories")
     here.start(owner=owner)
     _after_start(here, "describe", quiet=True)
-    if here.demo and importlib.util.find_spec("cli.demo"):
+    if here.demo:
         _after_start(here, "demo", "seed")
         here.wait_until_ready(with_data=True)
     click.secho(f"\n✓ 就绪 ready in {time.monotonic() - began:.0f} s", fg="green")
@@ -143,7 +142,7 @@ def addresses(here: Stack) -> str:
             ("演示部门系统 demo departments", here.url + "/demo/departments/"),
         ]
     text = "\n".join(f"  {name:<28} {address}" for name, address in lines)
-    if here.demo and importlib.util.find_spec("cli.demo"):
+    if here.demo:
         text += "\n  演示账号 demo sign-ins: lianban demo accounts"
     return f"{text}\n  状态 status: lianban status    日志 logs: {here.layout.logs}"
 

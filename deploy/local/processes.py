@@ -6,7 +6,6 @@ are made from it.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,8 +23,6 @@ class Process:
     label: str
     command: tuple[str, ...]
     """Arguments of the Python of the stack."""
-    module: str
-    """What is imported: tells whether it is part of this version."""
     environment: str = ""
     """The service whose settings it gets; empty: settings of the stack only."""
     http: Callable[[Ports], int] | None = None
@@ -45,7 +42,6 @@ def _service(name: str, label: str) -> Process:
         name=name,
         label=label,
         command=("-m", "cli", "serve", name),
-        module=f"services.{name}.service",
         environment=name,
         http=lambda ports: ports.http(name),
         ops=lambda ports: ports.ops(name),
@@ -54,7 +50,7 @@ def _service(name: str, label: str) -> Process:
 
 TABLE: tuple[Process, ...] = (
     Process(
-        "suggest", "text model 文本模型", ("-m", "services.routing.suggest"), "services.routing.suggest", "routing",
+        "suggest", "text model 文本模型", ("-m", "services.routing.suggest"), "routing",
         http=lambda ports: ports.suggest, ops=lambda ports: ports.suggest_ops, needs_data=True,
     ),
     _service("routing", "routing 分办"),
@@ -64,33 +60,25 @@ TABLE: tuple[Process, ...] = (
     _service("notification", "notification 告知"),
     Process(
         "documents", "document worker 文书生成", ("-m", "services.notification.worker"),
-        "services.notification.worker", "notification", ops=lambda ports: ports.documents_ops,
+        "notification", ops=lambda ports: ports.documents_ops,
     ),
     Process(
-        "mail", "demo mail server 演示邮箱", ("-m", "deploy.demo.mail"), "deploy.demo.mail",
+        "mail", "demo mail server 演示邮箱", ("-m", "deploy.demo.mail"),
         http=lambda ports: ports.mailbox, demo=True,
     ),
     Process(
-        "departments", "demo departments 演示部门系统", ("-m", "deploy.demo.departments"), "deploy.demo.departments",
+        "departments", "demo departments 演示部门系统", ("-m", "deploy.demo.departments"),
         http=lambda ports: ports.departments, demo=True,
     ),
     Process(
-        "puller", "demo pull client 演示拉取客户端", ("-m", "deploy.demo.puller"), "deploy.demo.puller", demo=True,
+        "puller", "demo pull client 演示拉取客户端", ("-m", "deploy.demo.puller"), demo=True,
     ),
 )  # fmt: skip
 
 
-def present(process: Process) -> bool:
-    """Whether the process's module is part of this version."""
-    try:
-        return importlib.util.find_spec(process.module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
 def processes(*, demo: bool) -> list[Process]:
     """The processes of a stack, with or without the demo city."""
-    return [process for process in TABLE if present(process) and (demo or not process.demo)]
+    return [process for process in TABLE if demo or not process.demo]
 
 
 def roles(*, demo: bool) -> tuple[str, ...]:
