@@ -11,7 +11,7 @@ import os
 import warnings
 
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
-warnings.filterwarnings("ignore", module="eventlet")
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")  # the README says so; a log need not
 
 import eventlet  # noqa: E402
 
