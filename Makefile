@@ -5,10 +5,10 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 LIANBAN := $(PYTHON) -m cli
 
-.PHONY: help run up down status reset test check format browser docs lock setup setup-test
+.PHONY: help run up down status reset test check format browser chaos chaos-quick docs lock setup setup-test
 
 help: ## 列出全部命令 List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## 前台运行演示城市，Ctrl-C 停止 Run everything in the foreground; Ctrl-C stops it
 	@exec $(LIANBAN) run
@@ -42,6 +42,12 @@ format: setup-test ## 整理格式 Format the code and fix what can be fixed
 
 browser: setup-test ## 浏览器测试 Browser tests only
 	@$(PYTHON) -m pytest -m browser $(ARGS)
+
+chaos: setup-test ## 故障测试全集（约半小时）Every fault under load, about half an hour; ARGS="-k broker" for a part
+	@$(PYTHON) -m pytest tests/chaos -m "chaos or chaos_quick" $(ARGS)
+
+chaos-quick: setup-test ## 主要故障（也在 make test 中）The main faults under load; part of make test
+	@$(PYTHON) -m pytest tests/chaos -m chaos_quick $(ARGS)
 
 docs: setup ## 由代码生成参考手册 Write docs/reference from the code
 	@$(LIANBAN) reference

@@ -32,7 +32,7 @@ NEEDED_BYTES = 3 * 1024**3
 
 FRONT_END = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "echarts.min.js": "echarts/dist/echarts.min.js",
+    "echarts.common.min.js": "echarts/dist/echarts.common.min.js",
 }
 """Files that pages use, by the name they are served under, and where npm puts them."""
 
@@ -148,6 +148,8 @@ def wanted_packages(purpose: str) -> list[str]:
         packages.append("chromium")
     if purpose == "test" and not program("promtool"):
         packages.append("prometheus")  # its promtool checks and tests the alert rules
+    if purpose == "test" and not any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
+        packages.append("libfaketime")  # lets the fault suite move the clock of one service
     return packages
 
 

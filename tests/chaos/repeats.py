@@ -1,0 +1,68 @@
+"""Every event twice: whatever a relay has published is put back into its outbox once, so that it is published again."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import TracebackType
+
+import psycopg
+
+from deploy.local.layout import SERVICES
+from tests.chaos.shaken import ShakenStack
+from tests.waiting import until
+
+EVERY = 0.3
+AGAIN = """
+with fresh as (
+    insert into repeated (event_id)
+    select event_id from outbox where published_at > now() - interval '10 minutes'
+    on conflict do nothing
+    returning event_id
+)
+update outbox set published_at = null from fresh where outbox.event_id = fresh.event_id
+"""
+
+
+class Repeats(threading.Thread):
+    """Within the block every event that is published is published a second time; :attr:`repeated` counts them."""
+
+    def __init__(self, stack: ShakenStack) -> None:
+        super().__init__(daemon=True)
+        self.stack = stack
+        self.repeated = dict.fromkeys(SERVICES, 0)
+        self._ending = threading.Event()
+
+    def __enter__(self) -> Repeats:
+        for service in SERVICES:
+            with self.stack.look(service) as looking:
+                looking.execute("create table if not exists repeated (event_id uuid primary key)")
+                looking.execute("insert into repeated select event_id from outbox on conflict do nothing")
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ending.set()
+        self.join()
+        for service in SERVICES:
+            with self.stack.look(service) as looking:
+                looking.execute("drop table repeated")
+
+    def run(self) -> None:
+        while not self._ending.wait(EVERY):
+            for service in SERVICES:
+                with suppress(psycopg.OperationalError), self.stack.look(service) as looking:
+                    self.repeated[service] += looking.execute(AGAIN).rowcount
+
+    def wait_for_all(self) -> None:
+        """Wait until everything that was published up to now has gone out a second time."""
+        for service in SERVICES:
+            until(lambda service=service: self._settled(service), f"all of {service} went out twice", seconds=60)  # type: ignore[misc]
+
+    def _settled(self, service: str) -> bool:
+        with self.stack.look(service) as looking:
+            row = looking.execute(
+                "select count(*) as n from outbox left join repeated using (event_id)"
+                " where repeated.event_id is null or published_at is null"
+            ).fetchone()
+        return bool(row and row["n"] == 0)

@@ -1,0 +1,104 @@
+"""What a scenario came to: a line of the printed table and an entry of ``build/chaos.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "build" / "chaos.json"
+COLUMNS = (
+    ("scenario", "scenario", 52),
+    ("accepted", "accepted", 9),
+    ("reached", "reached", 8),
+    ("lost", "lost", 5),
+    ("duplicated", "twice", 6),
+    ("out_of_order", "order", 6),
+    ("ledger_holes", "ledger", 7),
+    ("seconds_to_recover", "ready after", 12),
+    ("seconds_to_drain", "drained after", 14),
+    ("requests_repeated", "requests repeated", 18),
+    ("mails_again", "mails again", 12),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What happened to the matters of one scenario."""
+
+    scenario: str
+    accepted: int
+    """Matters that were answered with 2xx."""
+    reached: int
+    """Of these, matters of which every assignment reached its department exactly once."""
+    lost: int
+    """Matters, messages, events, notices or clocks that are missing."""
+    duplicated: int
+    """Matters, messages, effects of events or notices that are there more than once."""
+    out_of_order: int
+    """Events that had their effect before their turn, in any service."""
+    ledger_holes: int
+    """Events that the ledger lacks or has twice, and chains that do not verify."""
+    seconds_to_recover: float
+    """From the end of the fault until every service was ready again by itself."""
+    seconds_to_drain: float
+    """From the last submission until every life-cycle was complete in every service."""
+    requests_repeated: int
+    """Requests without a 2xx answer, which the client sent again under the same Idempotency-Key."""
+    mails_again: int
+    """E-mails handed over again under the same message id, because the first hand-over was not known to be one."""
+    events: int
+    """Events that were said about these matters."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything that must hold does."""
+        return not (self.lost or self.duplicated or self.out_of_order or self.ledger_holes)
+
+
+def keep(report: Report) -> None:
+    """Write a scenario's report to :data:`FILE`, beside those of other scenarios of the same commit."""
+    machine = _machine()
+    FILE.parent.mkdir(exist_ok=True)
+    try:
+        known = json.loads(FILE.read_text("utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    scenarios = known.get("scenarios", {}) if known.get("commit") == machine["commit"] else {}
+    entry = asdict(report) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+    whole = machine | {"scenarios": scenarios | {report.scenario: entry}}
+    ready = FILE.with_suffix(".new")
+    ready.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    ready.replace(FILE)
+
+
+def _machine() -> dict[str, str | int | None]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "commit": commit,
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def table(reports: list[Report]) -> list[str]:
+    """The reports as lines of text."""
+    lines = [
+        "".join(title.ljust(width) if n == 0 else title.rjust(width) for n, (_, title, width) in enumerate(COLUMNS))
+    ]
+    for report in reports:
+        cells = []
+        for number, (name, _, width) in enumerate(COLUMNS):
+            value = getattr(report, name)
+            text = f"{value:.1f} s" if isinstance(value, float) else str(value)
+            cells.append(text.ljust(width) if number == 0 else text.rjust(width))
+        lines.append("".join(cells))
+    return lines

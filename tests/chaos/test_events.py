@@ -1,0 +1,91 @@
+"""Events come twice, late, with others between; handlers fail at random; one event is poison."""
+
+from __future__ import annotations
+
+import pytest
+from kombu import Connection
+
+from deploy.local.layout import SERVICES
+from lianban.chassis import topology
+from tests.chaos.beside import in_place_of
+from tests.chaos.conftest import Trial
+from tests.chaos.late import LateEvents
+from tests.chaos.repeats import Repeats
+from tests.waiting import until
+
+POISONED = "lianban.routing.case-accepted.v1"
+
+
+@pytest.mark.chaos_quick
+def test_every_event_twice(trial: Trial) -> None:
+    with trial() as load, Repeats(load.stack) as repeats:
+        load.more(10)
+        repeats.wait_for_all()
+        assert min(repeats.repeated.values()) > 0
+        load.fault_over()
+
+
+@pytest.mark.chaos
+def test_events_of_other_matters_between(trial: Trial) -> None:
+    """Every fifth event is late: later ones of its matter and of others overtake it."""
+    with trial() as load:
+        with LateEvents(load.stack) as late:
+            load.more(20)
+        assert late.held_back > 0
+        load.fault_over()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("service", SERVICES)
+def test_handler_fails_at_random(trial: Trial, service: str) -> None:
+    with trial() as load:
+        failing = {"CHAOS_FAILING": "0.2", "LIANBAN_RETRY_SECONDS": "0.2"}
+        with in_place_of(load.stack, service, module="tests.chaos.unreliable", more=failing):
+            load.more(12)
+        load.fault_over()
+        load.more(4)
+
+
+@pytest.mark.chaos_quick
+def test_poison_in_the_middle_of_a_partition(trial: Trial) -> None:
+    """Poisoned matters wait in quarantine, the others go on; mended and replayed, the poisoned go on as well."""
+    stack_events = "select count(*) as n from inbox where state = 'quarantined'"
+    with trial() as load:
+        poison = {"CHAOS_POISON": POISONED}
+
+        def quarantined() -> int:
+            with load.stack.look("oversight") as looking:
+                row = looking.execute(stack_events).fetchone()
+            return int(row["n"]) if row else 0
+
+        with in_place_of(load.stack, "oversight", module="tests.chaos.unreliable", more=poison):
+            until(quarantined, "an event is in quarantine", seconds=120)
+        load.fault_over()
+        load.until_ready()
+        replayed = load.stack.command("quarantine", "replay", "--service", "oversight", "--all")
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        load.more(2)
+
+
+@pytest.mark.chaos
+def test_garbage_between_the_events(trial: Trial) -> None:
+    """What is no event goes to the poison queue, where an operator can read it; events around it are not held up."""
+    garbage = [b"\xff\xfe\x00", b"{}", "信".encode("gbk")]
+    with trial() as load, Connection(load.stack.amqp_url()) as connection:
+        load.more(4)
+        channel = connection.channel()
+        for body in garbage:
+            connection.Producer(channel).publish(
+                body, exchange=topology.EVENTS, routing_key="intake.x.v1.p07", content_encoding="binary",
+                content_type="application/octet-stream",
+            )  # fmt: skip
+        hearers = [service for service, producers in topology.HEARS.items() if "intake" in producers]
+        queues = [topology.poison_queue(service)(channel) for service in hearers]
+        load.more(4)
+        for queue in queues:
+            until(
+                lambda queue=queue: queue.queue_declare(passive=True).message_count == len(garbage),  # type: ignore[misc]
+                f"the garbage is in {queue.name}",
+            )
+            queue.purge()
+        load.fault_over()
