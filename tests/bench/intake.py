@@ -59,7 +59,9 @@ def bare(stack: Stack) -> Iterator[str]:
         "BARE_AMQP_URL": stack.amqp_url(),
         "BARE_PORT": str(port),
     }
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.bare"], cwd=ROOT, env=passed_on() | given)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.bench.bare"], cwd=ROOT, env=passed_on() | given
+    )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not listens(port):

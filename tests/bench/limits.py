@@ -7,6 +7,7 @@ for, persistent messages in a quorum queue, confirmed), in a database and a queu
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ from deploy.local.stack import Stack
 DATABASE = "bench_limits"
 QUEUE = "bench.limits"
 BYTES = 2048
+BODY = 1960
+"""Bytes of a body that make a row of two kilobytes with what belongs to it; random, so that nothing is compressed."""
 CONNECTIONS = 16
 CONFIRMS_PER = 100
 
@@ -36,15 +39,14 @@ create table outbox (position bigint generated always as identity primary key, e
 create table history (subject uuid not null, position int not null, at timestamptz not null, data text not null,
     primary key (subject, position));
 """
-# The body comes from the client, as in life; pgbench sends it with every statement.
-_BODY = "'\\x" + "5a" * BYTES + "'"
-ONE_ROW = f"insert into row_alone (id, body) values (gen_random_uuid(), {_BODY});\n"
+_LITERAL = f"'\\x{random.Random(1).randbytes(BODY).hex()}'"
+ONE_ROW = f"insert into row_alone (id, body) values (gen_random_uuid(), {_LITERAL});\n"
 THREE_ROWS = f"""\
 begin;
 select gen_random_uuid() as subject \\gset
-insert into matter (id, body) values (:'subject', {_BODY});
-insert into outbox (event_id, subject, body) values (gen_random_uuid(), :'subject', {_BODY});
-insert into history (subject, position, at, data) values (:'subject', 1, now(), 'registered');
+insert into matter (id, body) values (:subject, {_LITERAL});
+insert into outbox (event_id, subject, body) values (gen_random_uuid(), :subject, {_LITERAL});
+insert into history (subject, position, at, data) values (:subject, 1, now(), 'registered');
 commit;
 """
 
@@ -66,14 +68,14 @@ def scratch(stack: Stack) -> Iterator[str]:
 
 
 def pg_per_s(url: str, script: str, seconds: int) -> float:
-    """Transactions per second by pgbench with 16 connections."""
+    """Transactions per second by pgbench with 16 connections and prepared statements."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "script.sql"
         path.write_text(script)
         done = subprocess.run(
             [
-                str(postgres_programs() / "pgbench"), "--no-vacuum", "--client", str(CONNECTIONS), "--jobs", "2",
-                "--time", str(seconds), "--file", str(path), url,
+                str(postgres_programs() / "pgbench"), "--no-vacuum", "--protocol", "prepared",
+                "--client", str(CONNECTIONS), "--jobs", "2", "--time", str(seconds), "--file", str(path), url,
             ],
             capture_output=True,
             text=True,

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 MATTERS = 1_000_000
 LEAST = 8
 """Life-cycles of a run at least."""
-WARM_UP = 24
+WARM_UP = 16
 
 
 @dataclass(frozen=True, slots=True)
