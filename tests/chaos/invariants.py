@@ -94,12 +94,15 @@ class Findings:
 
 
 def examine(
-    stack: ShakenStack, drive: Drive, watch: Watch, *, scenario: str, drained: float
+    stack: ShakenStack, drive: Drive, watch: Watch, *, scenario: str, before: set[UUID], drained: float
 ) -> tuple[Report, Findings]:
-    """Look everywhere; the report, and what does not hold (nothing, if all is well)."""
+    """Look everywhere; the report, and what does not hold (nothing, if all is well).
+
+    ``before``: the matters that were there when the scenario began.
+    """
     ids = sorted(drive.matters)
     findings = Findings()
-    _matters(stack, drive, ids, findings)
+    _matters(stack, before, drive, ids, findings)
     reached = _departments(stack, ids, findings)
     told = said(stack, ids)
     for service in SERVICES:
@@ -133,15 +136,19 @@ def examine(
 # --- matters and departments
 
 
-def _matters(stack: ShakenStack, drive: Drive, ids: list[UUID], findings: Findings) -> None:
-    """A 2xx answer means that the matter is there; one request under one key, however often sent, makes one matter."""
-    stack.known_matters |= set(ids)
+def matters_of(stack: ShakenStack) -> set[UUID]:
+    """Every matter that intake has."""
     with stack.look("intake") as looking:
-        there = {row["id"] for row in looking.execute("select id from matter")}
+        return {row["id"] for row in looking.execute("select id from matter")}
+
+
+def _matters(stack: ShakenStack, before: set[UUID], drive: Drive, ids: list[UUID], findings: Findings) -> None:
+    """A 2xx answer means that the matter is there; one request under one key, however often sent, makes one matter."""
+    there = matters_of(stack) - before
     findings.lost += [
         f"matter {drive.matters[i].number} was answered with 2xx and is not there" for i in ids if i not in there
     ]
-    findings.duplicated += [f"matter {i} exists and nobody was told" for i in sorted(there - stack.known_matters)]
+    findings.duplicated += [f"matter {i} exists and nobody was told" for i in sorted(there - set(ids))]
 
 
 def _departments(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:

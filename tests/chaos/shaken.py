@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psutil
 import psycopg
@@ -33,8 +32,6 @@ class ShakenStack(Stack):
         """Where the database is that counts: another one after a fail-over."""
         self.further_brokers: list[int] = []
         """Ports of further nodes of the broker, that the services may turn to."""
-        self.known_matters: set[UUID] = set()
-        """Every matter of which somebody was told, in all scenarios so far."""
         self._doors: list[Door] = []
 
     @property

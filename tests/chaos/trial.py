@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.chaos import report
-from tests.chaos.invariants import examine
+from tests.chaos.invariants import examine, matters_of
 from tests.chaos.report import Report
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.watch import Watch
@@ -29,7 +29,7 @@ RATE = 2.0
 CLIENTS = 6
 PATIENCE = 1000
 """So often a client sends a request again under its Idempotency-Key: until somebody answers."""
-MOST_SECONDS = 240
+MOST_SECONDS = 300
 """How long a scenario may take to come to rest before it counts as hanging."""
 
 
@@ -44,7 +44,7 @@ class Load:
     def more(self, matters: int = 5) -> None:
         """Wait until so many more matters were answered with 2xx."""
         goal = len(self._drive.matters) + matters
-        until(lambda: len(self._drive.matters) >= goal, f"{matters} more matters", seconds=120, every=0.1)
+        until(lambda: len(self._drive.matters) >= goal, f"{matters} more matters", seconds=MOST_SECONDS, every=0.1)
 
     def lasting(self, seconds: float) -> None:
         """Let the fault go on for so long: its length is what is tried."""
@@ -62,6 +62,7 @@ class Load:
 @contextmanager
 def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[Report]) -> Iterator[Load]:
     """Within the block the load goes on; afterwards it comes to rest, is examined and reported."""
+    before = matters_of(stack)
     with Watch(stack) as watch, Drive(city, clients=CLIENTS, tries=PATIENCE) as drive:
         drive.submit([Kind.SINGLE, Kind.JOINT3], seconds=3600, rate=RATE)
         load = Load(stack, drive, watch)
@@ -76,7 +77,7 @@ def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[
         except AssertionError as error:
             unfinished = str(error)
         drained = time.monotonic() - began
-        made, findings = examine(stack, drive, watch, scenario=scenario, drained=drained)
+        made, findings = examine(stack, drive, watch, scenario=scenario, before=before, drained=drained)
     report.keep(made)
     reports.append(made)
     wrong = "\n".join(part for part in (unfinished, findings.told()) if part)
