@@ -21,7 +21,8 @@ from services.routing.app.deciders import deciders_of
 from services.routing.app.policy import policy
 from services.routing.app.refusals import rejected, rejection
 from services.routing.app.reopening import reopen_round
-from services.routing.domain.case import Case, NotApplicable, Wanted
+from services.routing.domain.case import Case
+from services.routing.domain.parts import NotApplicable, Wanted
 from services.routing.store import cases as store
 from services.routing.store import registers
 

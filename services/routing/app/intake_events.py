@@ -14,7 +14,8 @@ from services.routing.app.cases import POLICY, keep, known, remember
 from services.routing.app.deciders import standings
 from services.routing.app.policy import policy
 from services.routing.app.reopening import reopen_round
-from services.routing.domain.case import Case, NotApplicable
+from services.routing.domain.case import Case
+from services.routing.domain.parts import NotApplicable
 from services.routing.store import cases as store
 from services.routing.store import registers, texts
 

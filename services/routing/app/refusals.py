@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lianban.chassis.errors import Rejected
-from services.routing.domain.case import NotApplicable
+from services.routing.domain.parts import NotApplicable
 
 TEXTS: dict[str, tuple[str, str, int]] = {
     "unknown-case": (

@@ -15,8 +15,9 @@ from lianban.contracts.refs import AgencyRef
 from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked
 from services.routing.app.policy import policy
-from services.routing.domain.case import Attention, Case, NotApplicable
+from services.routing.domain.case import Case
 from services.routing.domain.catalogue import in_force
+from services.routing.domain.parts import Attention, NotApplicable
 from services.routing.store import cases as store
 from services.routing.store import desk, registers, texts
 

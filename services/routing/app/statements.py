@@ -33,7 +33,8 @@ from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked, remember
 from services.routing.app.deciders import decider_of
 from services.routing.app.policy import policy
-from services.routing.domain.case import Case, NotApplicable, Objection, Wanted
+from services.routing.domain.case import Case
+from services.routing.domain.parts import NotApplicable, Objection, Wanted
 from services.routing.store import cases as store
 from services.routing.store import registers, texts
 

@@ -24,7 +24,8 @@ from services.routing.app.cases import POLICY, keep, locked
 from services.routing.app.policy import policy
 from services.routing.app.textmodel import classify
 from services.routing.domain import grams, suggesting
-from services.routing.domain.case import Case, NotApplicable, Wanted
+from services.routing.domain.case import Case
+from services.routing.domain.parts import NotApplicable, Wanted
 from services.routing.domain.register import Agency, MatterType
 from services.routing.domain.suggesting import Suggestion
 from services.routing.store import registers, suggestions, texts

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +19,10 @@ from lianban.contracts.codes import (
     ClosingReason,
     DecidedBy,
     MatterState,
-    ObjectionReason,
     RatingTarget,
     TransferKind,
 )
-from lianban.contracts.refs import AgencyRef, AssignmentRef, ClaimOutcome, ClaimRef, OpinionPart, RatingVote
+from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, RatingVote
 from lianban.contracts.routing import (
     AssignmentAccepted,
     AssignmentDesignated,
@@ -45,6 +43,9 @@ from lianban.contracts.routing import (
     CaseRouted,
 )
 from lianban.law import lifecycle
+from services.routing.domain import afterwards, dispute, joint_reply
+from services.routing.domain.dispute import Dispute
+from services.routing.domain.parts import Assignment, Attention, NotApplicable, Objection, Wanted
 
 A = AssignmentState
 Do = lifecycle.AssignmentAction
@@ -59,91 +60,6 @@ OPEN_CASE = frozenset(
     }
 )
 """States in which assignments may still change."""
-
-
-class NotApplicable(Exception):
-    """The state table does not allow it now; ``slug`` says why."""
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(slug)
-        self.slug = slug
-
-
-class Attention(StrEnum):
-    """What an officer has to do with a case."""
-
-    ROUTE = "route"
-    OBJECTION = "objection"
-    DISPUTE = "dispute"
-    REOPEN = "reopen"
-    DELIVERY = "delivery"
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """An agency's objection (条例 §23③); its words stay with the gateway under ``statement_id``."""
-
-    reason: ObjectionReason
-    proposed: AgencyRef | None
-    statement_id: UUID
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """Nobody accepts (条例 §24): the parties in the order in which they objected, and who decides."""
-
-    parties: tuple[AgencyRef, ...]
-    decider: AgencyRef | None
-    at: datetime
-
-
-@dataclass(slots=True, kw_only=True)
-class Assignment:
-    """One agency's part."""
-
-    id: UUID
-    position: int
-    round: int
-    agency: AgencyRef
-    role: AgencyRole
-    kind: TransferKind
-    claims: tuple[UUID, ...]
-    state: AssignmentState
-    binding: bool
-    sent_at: datetime
-    objection: Objection | None = None
-    statement_id: UUID | None = None
-    results: tuple[ClaimOutcome, ...] = ()
-
-    @property
-    def active(self) -> bool:
-        """Whether the agency still has this part."""
-        return self.state not in lifecycle.ENDED
-
-    @property
-    def required(self) -> bool:
-        """Whether the decision needs this part: an active lead or co-handler."""
-        return self.active and self.role is not AgencyRole.COPY
-
-    @property
-    def counts(self) -> bool:
-        """Whether this part went into a decision."""
-        return self.state is A.DONE
-
-    @property
-    def ref(self) -> AssignmentRef:
-        """The snapshot that events carry."""
-        return AssignmentRef(self.id, self.agency, self.role, self.claims)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A part that somebody wants an agency to have; no claims means all."""
-
-    agency: AgencyRef
-    role: AgencyRole
-    claims: tuple[UUID, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,23 +119,12 @@ class Case:
     @property
     def refusals(self) -> list[Assignment]:
         """Leads of this round that objected and were not overruled, in their order."""
-        return [
-            item
-            for item in self.assignments
-            if item.round == self.round
-            and item.role is AgencyRole.LEAD
-            and item.objection is not None
-            and item.state in {A.OBJECTED, A.RELEASED}
-        ]
+        return dispute.refusals(self.assignments, self.round)
 
     @property
     def waiting_for(self) -> tuple[AgencyRef, ...]:
         """Co-handlers whose opinion is still missing (R10)."""
-        return tuple(
-            item.agency
-            for item in self.current
-            if item.role is AgencyRole.CO_HANDLER and item.state is not A.OPINION_GIVEN
-        )
+        return joint_reply.waiting_for(self.current)
 
     def has_refused(self, agency_code: str) -> bool:
         """Whether an agency objected to leading in this round and was let go."""
@@ -245,28 +150,10 @@ class Case:
         """
         if self.state not in OPEN_CASE:
             raise NotApplicable("case-not-open")
-        codes = [item.agency.code for item in wanted]
-        if not codes and not withdraw:
+        if not wanted and not withdraw:
             raise NotApplicable("nothing-to-do")
-        if len(set(codes)) != len(codes):
-            raise NotApplicable("duplicate-agency")
-        for code in codes:
-            if code in self.blocked:
-                raise NotApplicable("agency-blocked")
+        self._check_wanted(wanted, hop_limit)
         known = {claim.id for claim in self.claims}
-        for item in wanted:
-            if not known.issuperset(item.claims):
-                raise NotApplicable("unknown-claim")
-        if sum(1 for item in wanted if item.role is AgencyRole.LEAD) > 1:
-            raise NotApplicable("two-leads")
-        if self.dispute is not None and any(item.role is AgencyRole.LEAD for item in wanted):
-            raise NotApplicable("disputed")
-        for item in wanted:
-            if item.role is AgencyRole.LEAD and self.has_refused(item.agency.code):
-                raise NotApplicable("ping-pong")
-        if len(self.refusals) >= hop_limit and any(item.role is AgencyRole.LEAD for item in wanted):
-            raise NotApplicable("hop-limit")
-
         for objected in self.open_objections:
             self._release(objected, at)
         for assignment_id in withdraw:
@@ -412,14 +299,11 @@ class Case:
                 objected_at=at,
             )
         )
-        refusals = self.refusals
         if item.role is AgencyRole.LEAD and self.dispute is None:
-            earlier = {other.agency.code for other in refusals if other.id != item.id}
-            sent_back = objection.proposed is not None and objection.proposed.code in earlier
-            if sent_back or len(refusals) >= hop_limit:
-                parties = tuple(dict.fromkeys(other.agency for other in refusals))
-                self.dispute = Dispute(parties, decider(parties), at)
-                self.said.append(CaseDisputed(parties=parties, decider=self.dispute.decider, disputed_at=at))
+            made = dispute.arising(self.refusals, item, objection, hop_limit=hop_limit, decider=decider, at=at)
+            if made is not None:
+                self.dispute = made
+                self.said.append(CaseDisputed(parties=made.parties, decider=made.decider, disputed_at=at))
         self._settle(at, new_id)
 
     def progress(self, assignment_id: UUID, statement_id: UUID, *, at: datetime, new_id: Callable[[], UUID]) -> None:
@@ -448,11 +332,7 @@ class Case:
     ) -> None:
         """A co-handler gives its opinion; it may complete what a held reply waits for."""
         item = self._open(assignment_id)
-        self._check_results(results)
-        others = {claim for a in self.current if a.required and a.id != item.id for claim in a.claims}
-        alone = set(item.claims) - others if item.role is AgencyRole.CO_HANDLER else set()
-        if not {outcome.claim_id for outcome in results} >= alone:
-            raise NotApplicable("claims-unanswered")
+        joint_reply.check_opinion(item, results, self.claims, self.current)
         self._act(item, Do.GIVE_OPINION)
         item.statement_id, item.results = statement_id, tuple(results)
         self.said.append(
@@ -471,9 +351,7 @@ class Case:
     ) -> None:
         """The lead replies claim by claim (条例 §32); held back while a required opinion is missing (R10)."""
         item = self._open(assignment_id)
-        self._check_results(results)
-        if item.role is AgencyRole.LEAD and not {outcome.claim_id for outcome in results}.issuperset(item.claims):
-            raise NotApplicable("claims-unanswered")
+        joint_reply.check_reply(item, results, self.claims)
         self._act(item, Do.REPLY)
         item.statement_id, item.results = statement_id, tuple(results)
         self.said.append(
@@ -501,20 +379,11 @@ class Case:
 
     def targets(self) -> frozenset[tuple[RatingTarget, str]]:
         """Who is to be rated: the petition office and every agency whose part went into the decision."""
-        agencies = {
-            (RatingTarget.AGENCY, item.agency.code)
-            for item in self.assignments
-            if item.round == self.round and item.state is A.DONE and item.role is not AgencyRole.COPY
-        }
-        return frozenset({(RatingTarget.PETITION_OFFICE, ""), *agencies})
+        return afterwards.targets(self.assignments, self.round)
 
     def everybody_rated(self, votes: Sequence[RatingVote]) -> bool:
         """Whether the votes cover every target of this round."""
-        given = {
-            (vote.target, vote.agency.code if vote.agency and vote.target is RatingTarget.AGENCY else "")
-            for vote in votes
-        }
-        return self.targets() <= given
+        return self.targets() <= afterwards.given(votes)
 
     def close(self, reason: ClosingReason, *, at: datetime) -> None:
         """The case is closed (办结)."""
@@ -547,26 +416,12 @@ class Case:
         """The petition office orders re-handling: a new round with the same agencies or their ``successors``."""
         if self.state not in {MatterState.DECIDED, MatterState.SERVED, MatterState.CLOSED}:
             raise NotApplicable("not-decided")
-        last = [item for item in self.assignments if item.round == self.round and item.state is A.DONE]
-        parts: dict[str, Assignment] = {}
-        for item in sorted(last, key=lambda a: a.role is not AgencyRole.LEAD):
-            agency = successors.get(item.agency.code, item.agency)
-            if agency.code not in self.blocked:
-                parts.setdefault(agency.code, item)
+        again = afterwards.again(self.assignments, self.round, successors, self.blocked)
         self.round += 1
         self.decision_id = self.decided_at = self.served_at = self.close_due = None
         self.dispute = None
         self.said.append(CaseReopened(round=self.round, ordered_by=ordered_by, reopened_at=at))
-        made = [
-            self._send(
-                Wanted(successors.get(item.agency.code, item.agency), item.role, item.claims),
-                item.kind,
-                at,
-                new_id(),
-                binding=False,
-            )
-            for item in parts.values()
-        ]
+        made = [self._send(wanted, kind, at, new_id(), binding=False) for wanted, kind in again]
         self.said.append(
             CaseRouted(
                 round=self.round,
@@ -597,6 +452,25 @@ class Case:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
+    def _check_wanted(self, wanted: Sequence[Wanted], hop_limit: int) -> None:
+        codes = [item.agency.code for item in wanted]
+        if len(set(codes)) != len(codes):
+            raise NotApplicable("duplicate-agency")
+        if not self.blocked.isdisjoint(codes):
+            raise NotApplicable("agency-blocked")
+        known = {claim.id for claim in self.claims}
+        if not all(known.issuperset(item.claims) for item in wanted):
+            raise NotApplicable("unknown-claim")
+        leads = [item for item in wanted if item.role is AgencyRole.LEAD]
+        if len(leads) > 1:
+            raise NotApplicable("two-leads")
+        if leads and self.dispute is not None:
+            raise NotApplicable("disputed")
+        if any(self.has_refused(item.agency.code) for item in leads):
+            raise NotApplicable("ping-pong")
+        if leads and len(self.refusals) >= hop_limit:
+            raise NotApplicable("hop-limit")
+
     def _open(self, assignment_id: UUID) -> Assignment:
         item = self.find(assignment_id)
         if self.state not in OPEN_CASE:
@@ -608,11 +482,6 @@ class Case:
             item.state = lifecycle.next_assignment_state(item.state, action, item.role, binding=item.binding)
         except lifecycle.IllegalMove as error:
             raise NotApplicable(error.slug) from error
-
-    def _check_results(self, results: Sequence[ClaimOutcome]) -> None:
-        known = {claim.id for claim in self.claims}
-        if not all(outcome.claim_id in known for outcome in results):
-            raise NotApplicable("unknown-claim")
 
     def _release(self, item: Assignment, at: datetime) -> None:
         self._act(item, Do.RELEASE)
@@ -676,12 +545,9 @@ class Case:
             self.attention = None
 
     def _decide(self, lead: Assignment, at: datetime, decision_id: UUID) -> None:
-        parts = [lead, *(a for a in self.current if a.role is AgencyRole.CO_HANDLER)]
-        outcomes: dict[UUID, ClaimOutcome] = {}
-        for item in parts:
-            for outcome in item.results:
-                outcomes.setdefault(outcome.claim_id, outcome)
-        if not {claim.id for claim in self.claims} <= outcomes.keys():
+        parts = joint_reply.parts_of(lead, self.current)
+        results = joint_reply.outcomes(parts, self.claims)
+        if results is None:
             # The one who had a claim alone was let go after answering others': the officer gives it to somebody.
             self.state = MatterState.HANDLING
             self.attention = Attention.ROUTE
@@ -696,12 +562,8 @@ class Case:
                 decision_id=decision_id,
                 round=self.round,
                 lead=lead.agency,
-                results=tuple(outcomes[claim.id] for claim in self.claims),
-                parts=tuple(
-                    OpinionPart(item.id, item.agency, item.role, item.statement_id)
-                    for item in parts
-                    if item.statement_id is not None
-                ),
+                results=results,
+                parts=joint_reply.opinions(parts),
                 decided_at=at,
             )
         )

@@ -20,7 +20,9 @@ from lianban.contracts.codes import (
     TransferKind,
 )
 from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, RatingVote
-from services.routing.domain.case import Assignment, Attention, Case, Dispute, Objection
+from services.routing.domain.case import Case
+from services.routing.domain.dispute import Dispute
+from services.routing.domain.parts import Assignment, Attention, Objection
 
 
 def _ref(value: dict[str, str] | None) -> AgencyRef | None:

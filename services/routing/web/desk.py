@@ -34,7 +34,7 @@ from services.routing.app.assigning import Chosen, Officer
 from services.routing.app.deadlines import Deadlines
 from services.routing.app.looking import View
 from services.routing.app.refusals import rejected, text_of
-from services.routing.domain.case import Attention
+from services.routing.domain.parts import Attention
 from services.routing.store import desk as reading
 from services.routing.store import registers
 from services.routing.web import wording

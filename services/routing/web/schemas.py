@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from lianban.chassis.web import PageQuery
 from lianban.contracts.codes import AgencyRole, MatterState, TransferKind
-from services.routing.domain.case import Attention
+from services.routing.domain.parts import Attention
 
 LONGEST_REASON = 2000
 

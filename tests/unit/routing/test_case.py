@@ -23,7 +23,8 @@ from lianban.contracts.codes import (
     TransferKind,
 )
 from lianban.contracts.refs import AgencyRef, ClaimOutcome, ClaimRef, RatingVote
-from services.routing.domain.case import Attention, Case, NotApplicable, Objection, Wanted
+from services.routing.domain.case import Case
+from services.routing.domain.parts import Attention, NotApplicable, Objection, Wanted
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 ECOLOGY = AgencyRef("city-ecology", "清河市生态环境局")
