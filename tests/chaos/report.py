@@ -1,4 +1,7 @@
-"""What a scenario came to: a line of the printed table and an entry of ``build/chaos.json``."""
+"""What a scenario came to: a line of the printed table and an entry of ``build/chaos.json``.
+
+``python -m tests.chaos.report`` prints what stands there as a table for a document.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "build" / "chaos.json"
@@ -102,3 +106,21 @@ def table(reports: list[Report]) -> list[str]:
             cells.append(text.ljust(width) if number == 0 else text.rjust(width))
         lines.append("".join(cells))
     return lines
+
+
+def document(known: dict[str, Any]) -> list[str]:
+    """The file's content as a table for a document."""
+    shown = [column for column in COLUMNS if column[0] not in ("requests_repeated", "mails_again")]
+    lines = [
+        "| " + " | ".join(title for _, title, _ in shown) + " |",
+        "|---|" + "---:|" * (len(shown) - 1),
+    ]
+    for entry in known["scenarios"].values():
+        values = [entry[name] for name, _, _ in shown]
+        cells = [f"{value:.0f} s" if isinstance(value, float) else str(value) for value in values]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(document(json.loads(FILE.read_text("utf-8")))))

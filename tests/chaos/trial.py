@@ -26,6 +26,8 @@ from tests.waiting import until
 
 RATE = 2.0
 """Matters a second; what a busy machine of two cores carries beside the fault and the examination."""
+IN_FLIGHT = 24
+"""Matters on their way at most: what a fault holds up must not become a backlog that takes longer than the fault."""
 CLIENTS = 6
 PATIENCE = 1000
 """So often a client sends a request again under its Idempotency-Key: until somebody answers."""
@@ -64,7 +66,7 @@ def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[
     """Within the block the load goes on; afterwards it comes to rest, is examined and reported."""
     before = matters_of(stack)
     with Watch(stack) as watch, Drive(city, clients=CLIENTS, tries=PATIENCE) as drive:
-        drive.submit([Kind.SINGLE, Kind.JOINT3], seconds=3600, rate=RATE)
+        drive.submit([Kind.SINGLE, Kind.JOINT3], seconds=3600, rate=RATE, in_flight=IN_FLIGHT)
         load = Load(stack, drive, watch)
         yield load
         drive.stop()
