@@ -31,7 +31,6 @@ NEEDED_BYTES = 3 * 1024**3
 """Room for the virtual environment, npm's files and the distribution's packages."""
 
 FRONT_END = {
-    "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "echarts.common.min.js": "echarts/dist/echarts.common.min.js",
 }
 """Files that pages use, by the name they are served under, and where npm puts them."""

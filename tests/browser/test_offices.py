@@ -192,3 +192,25 @@ def test_the_board_counts_what_was_routed(visit: Visit, world: World) -> None:
     row = visitor.page.locator("tr", has=visitor.page.locator("a[href='/oversight/matters?agency=city-ecology']"))
     until(lambda: visitor.page.reload() and row.count() == 1, "the agency is on the board")
     assert int(row.locator("td").nth(1).inner_text().split()[-1]) >= 1
+
+
+def test_the_board_draws_its_tables_and_needs_no_script_to_be_read(visit: Visit, world: World) -> None:
+    routed(world.stack, submit(world.stack, BLACK_RIVER | {"title": "看板画图的一件"}), "city-ecology")
+    visitor = visit()
+    visitor.sign_in("supervisor")
+    page = visitor.page
+    row = page.locator("tr", has=page.locator("a[href='/oversight/matters?agency=city-ecology']"))
+    until(lambda: page.reload() and row.count() == 1, "the agency is on the board")
+    pictures = page.locator("figure.chart .chart-picture")
+    assert [picture.get_attribute("role") for picture in pictures.all()] == ["img", "img"]
+    assert page.locator("figure.chart .chart-picture canvas").count() == 2
+    table = page.locator("figure.chart").first.locator("table")
+    assert not table.is_visible()
+    page.locator("figure.chart summary").first.press("Enter")
+    assert table.is_visible()
+    visitor.look("oversight-board-with-tables")
+
+    plain = visit(scripts=False)
+    plain.sign_in("supervisor")
+    assert plain.page.locator("figure.chart table").first.is_visible()
+    assert not plain.page.locator("figure.chart .chart-picture").first.is_visible()

@@ -190,6 +190,11 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={_fingerprint(name, (STATIC / name).stat().st_mtime_ns)}"
 
 
+def show_month(value: date) -> str:
+    """A month by its first day: 2026年11月 or Nov 2026."""
+    return f"{_MONTHS[value.month - 1]} {value.year}" if language() == "en" else f"{value.year}年{value.month}月"
+
+
 def _at_each_request(shows: Callable[..., str]) -> Callable[..., str]:
     """A filter that Jinja does not work out once for all, in whatever language the template was compiled in."""
 
@@ -202,7 +207,14 @@ def _at_each_request(shows: Callable[..., str]) -> Callable[..., str]:
 
 def install(app: Flask) -> None:
     """Make filters and functions known to templates."""
-    for name, shows in (("date", show_date), ("datetime", show_datetime), ("label", show_label), ("tone", tone)):
+    filters: tuple[tuple[str, Callable[..., str]], ...] = (
+        ("date", show_date),
+        ("datetime", show_datetime),
+        ("month", show_month),
+        ("label", show_label),
+        ("tone", tone),
+    )
+    for name, shows in filters:
         app.jinja_env.filters[name] = _at_each_request(shows)
     app.jinja_env.globals.update(
         asset=asset,

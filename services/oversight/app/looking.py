@@ -22,11 +22,22 @@ from services.oversight.store import clocks, ledger, matters
 
 SOON_DAYS = 3
 """A clock whose end is at most this many days away "ends soon"."""
+MONTHS = 12
+"""So many months the board shows one beside the other."""
 
 
 def prefix_of(territory: str | None) -> str:
     """The beginning of the region codes that somebody may see; empty: all."""
     return places.prefix(territory) if territory else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What came in and what was finished in one month; ``first`` is its first day."""
+
+    first: date
+    registered: int
+    closed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +48,7 @@ class Summary:
     figures: dict[str, int]
     states: dict[MatterState, int]
     rules: list[tuple[Rule, dict[str, int]]]
+    months: list[Month]
     provisional_years: list[int]
 
 
@@ -51,8 +63,17 @@ def summary(tx: Transaction, *, territory: str | None, at: datetime) -> Summary:
         figures=clocks.figures(tx, territory=prefix, today=today, soon=today + timedelta(days=SOON_DAYS)),
         states=matters.counts_by_state(tx, territory=prefix),
         rules=[(rule, outcomes[rule.id]) for rule in rulebook().rules if rule.id in outcomes],
+        months=_months(tx, prefix, today),
         provisional_years=[y for y in sorted(set(needed)) if years.get(y) is not YearStatus.OFFICIAL],
     )
+
+
+def _months(tx: Transaction, prefix: str, today: date) -> list[Month]:
+    """The last :data:`MONTHS` months, the present one last, those without anything too."""
+    numbers = [today.year * 12 + today.month - 1 - back for back in reversed(range(MONTHS))]
+    days = [date(number // 12, number % 12 + 1, 1) for number in numbers]
+    counted = matters.by_month(tx, territory=prefix, since=days[0])
+    return [Month(day, *counted.get(day, (0, 0))) for day in days]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ _RIGHTS = [rule.id for rule in standard().rules if rule.lapse is Lapse.ENDS]
 """Rules of rights: when they run out nobody is late, also not in the moments until the watch has seen it."""
 
 _COLUMNS = (
-    "clock.id, clock.matter_id, rule, bound_code, bound_name, assignment_id, clock.round, started_on, raw_due, legal_due,"
-    " provisional, extension, extended, outcome, stopped_at, warned, breached_at"
+    "clock.id, clock.matter_id, rule, bound_code, bound_name, assignment_id, clock.round, started_on, raw_due,"
+    " legal_due, provisional, extension, extended, outcome, stopped_at, warned, breached_at"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -96,18 +96,22 @@ def change(
     round_: int | None,
     at: datetime,
 ) -> None:
-    """Bring a matter up to date; None leaves a column as it is."""
+    """Bring a matter up to date; None leaves a column as it is. Closed it stays until another state follows."""
     tx.execute(
-        "update matter set state = coalesce(%s, state), lead_code = coalesce(%s, lead_code),"
-        " lead_name = coalesce(%s, lead_name), round = coalesce(%s, round), changed_at = %s where id = %s",
-        (
-            state.value if state else None,
-            lead.code if lead else None,
-            lead.name if lead else None,
-            round_,
-            at,
-            matter_id,
-        ),
+        """
+        update matter set state = coalesce(%(state)s, state), lead_code = coalesce(%(code)s, lead_code),
+            lead_name = coalesce(%(name)s, lead_name), round = coalesce(%(round)s, round), changed_at = %(at)s,
+            closed_at = case when %(state)s::text is null then closed_at when %(state)s = 'closed' then %(at)s end
+        where id = %(id)s
+        """,
+        {
+            "state": state.value if state else None,
+            "code": lead.code if lead else None,
+            "name": lead.name if lead else None,
+            "round": round_,
+            "at": at,
+            "id": matter_id,
+        },
     )
 
 
@@ -149,6 +153,28 @@ def counts_by_state(tx: Transaction, *, territory: str) -> dict[MatterState, int
         "select state, count(*) as matters from matter where region_code like %s group by state", (territory + "%",)
     )
     return {MatterState(row["state"]): row["matters"] for row in rows}
+
+
+def by_month(tx: Transaction, *, territory: str, since: date) -> dict[date, tuple[int, int]]:
+    """How many matters were registered and closed in each month in China from the first day of one on."""
+    rows = tx.execute(
+        """
+        select month, sum(registered)::int as registered, sum(closed)::int as closed from (
+            select date_trunc('month', received_at at time zone 'Asia/Shanghai')::date as month,
+                count(*) as registered, 0 as closed
+            from matter
+            where received_at >= %(since)s::timestamp at time zone 'Asia/Shanghai' and region_code like %(territory)s
+            group by 1
+            union all
+            select date_trunc('month', closed_at at time zone 'Asia/Shanghai')::date, 0, count(*)
+            from matter
+            where closed_at >= %(since)s::timestamp at time zone 'Asia/Shanghai' and region_code like %(territory)s
+            group by 1
+        ) as counted group by month
+        """,
+        {"since": since, "territory": territory + "%"},
+    )
+    return {row["month"]: (row["registered"], row["closed"]) for row in rows}
 
 
 def open_assignments_by_agency(tx: Transaction) -> dict[str, int]:

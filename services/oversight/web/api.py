@@ -65,6 +65,10 @@ def summary() -> dict[str, Any]:
         "clocks": seen.figures,
         "matters": {state.value: count for state, count in seen.states.items()},
         "rules": [{**_rule(rule.id), **counts} for rule, counts in seen.rules],
+        "months": [
+            {"month": f"{month.first:%Y-%m}", "registered": month.registered, "closed": month.closed}
+            for month in seen.months
+        ],
         "provisional_years": seen.provisional_years,
     }
 

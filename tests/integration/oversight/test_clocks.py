@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from lianban.chassis import time
 from lianban.chassis.runtime import database
-from lianban.contracts.codes import ClockOutcome, DocumentKind, StaffRole, YearStatus
+from lianban.contracts import routing
+from lianban.contracts.codes import ClockOutcome, ClosingReason, DecidedBy, DocumentKind, StaffRole, YearStatus
 from lianban.contracts.intake import MatterSealed
 from lianban.contracts.oversight import CalendarChanged, ClockBreached, ClockMoved, ClockStopped, ClockWarned
 from lianban.law.calendar import CalendarYear
@@ -264,6 +265,36 @@ def test_board_and_api_show_the_same_clocks_with_their_arithmetic(
         page = client.get(path)
         assert page.status_code == 200, path
         assert "2026年" in page.get_data(as_text=True)
+
+
+def test_the_board_tells_month_by_month_what_came_in_and_what_was_finished(
+    oversight: Oversight, token: Callable[..., str], become: Callable[[str], None]
+) -> None:
+    first, second = oversight.register("XF1"), oversight.register("XF2")
+    oversight.received += timedelta(days=29, hours=15)  # 1 a.m. on 1 April in China, still March in UTC
+    oversight.register("XF3")
+    oversight.received -= timedelta(days=29, hours=15)
+    for matter in (first, second):
+        at = oversight.on_day(40)
+        oversight.hear(routing.CaseClosed(reason=ClosingReason.RATED, closed_at=at), matter, day=40)
+    reopened = routing.CaseReopened(round=2, ordered_by=DecidedBy.OFFICER, reopened_at=oversight.on_day(41))
+    oversight.hear(reopened, second, day=41)
+    with time.at(oversight.on_day(50)):
+        bearer = token(StaffRole.SUPERVISOR)
+        become("oversight")
+        client = create_app().test_client()
+        headers = {"Authorization": f"Bearer {bearer}"}
+        months = client.get("/api/v1/oversight/summary", headers=headers).get_json()["months"]
+        client.set_cookie("lianban_access", bearer)
+        page = client.get("/oversight/").get_data(as_text=True)
+    assert len(months) == 12
+    assert months[0] == {"month": "2025-05", "registered": 0, "closed": 0}
+    assert months[-2:] == [
+        {"month": "2026-03", "registered": 2, "closed": 0},
+        {"month": "2026-04", "registered": 1, "closed": 1},
+    ]
+    assert 'data-series="registered,closed"' in page
+    assert "2025年5月" in page
 
 
 def test_a_supervisor_sees_only_the_own_territory(

@@ -95,6 +95,8 @@ def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Conne
         ("matter_by_", lambda tx: matters.page(tx, territory="", state=None, agency=None, after=last, limit=51)),
         ("matter_by_", lambda tx: matters.page(tx, territory="", state="handling", agency=None, after=last, limit=51)),
         ("assignment_unanswered", lambda tx: clocks.unanswered(tx, county, after=None, limit=51)),
+        ("matter_closed", lambda tx: matters.by_month(tx, territory="9901", since=date(2100, 1, 1))),
+        ("matter_received", lambda tx: matters.by_month(tx, territory="9901", since=date(2100, 1, 1))),
         ("clock_look", lambda tx: clocks.matters_to_look_at(tx, long_ago, 100)),
     ]
     for index, ask in table:
