@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 LIANBAN := $(PYTHON) -m cli
 
-.PHONY: help run up down status reset test check format browser chaos chaos-quick docs lock setup setup-test
+.PHONY: help run up down status reset test check format browser chaos chaos-quick bench bench-quick docs lock setup setup-test
 
 help: ## 列出全部命令 List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ chaos: setup-test ## 故障测试全集（约半小时）Every fault under load,
 
 chaos-quick: setup-test ## 主要故障（也在 make test 中）The main faults under load; part of make test
 	@$(PYTHON) -m pytest tests/chaos -m chaos_quick $(ARGS)
+
+bench: setup-test ## 性能基准（约四十分钟）All figures on a stack of its own, about forty minutes; ARGS="--only lifecycle" for a part
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+bench-quick: setup-test ## 性能基准（三分钟）The figures in three minutes, without bursts and a million matters
+	@$(PYTHON) -m tests.bench --quick $(ARGS)
 
 docs: setup ## 由代码生成参考手册 Write docs/reference from the code
 	@$(LIANBAN) reference

@@ -36,20 +36,13 @@ def consumed_per_s(stack: Stack) -> float:
                 lambda: _handled(connection, began)[0] >= waiting,
                 f"{waiting} events handled",
                 seconds=LONGEST,
-                every=0.1,
+                every=0.05,
             )
-            number, first, last = _handled(connection, began)
-            (of_first,) = _row(
-                connection,
-                "select count(*) from inbox where handled_at ="
-                " (select min(handled_at) from inbox where handled_at > %s)",
-                began,
-            )
+            number, first, moment = _handled(connection, began)
         finally:
             stack.supervisor.end(CONSUMER)
-    # The first batch's own time is not known, only its beginning; the last one's end is not counted either.
-    seconds: float = (last - first).total_seconds()
-    return float(number - of_first) / seconds
+    seconds: float = (moment - first).total_seconds()
+    return float(number) / seconds
 
 
 def published_per_s(stack: Stack, number: int) -> float:
@@ -84,7 +77,10 @@ def published_per_s(stack: Stack, number: int) -> float:
 
 
 def _handled(connection: psycopg.Connection[TupleRow], since: datetime) -> TupleRow:
-    return _row(connection, "select count(*), min(handled_at), max(handled_at) from inbox where handled_at > %s", since)
+    """How many events were handled, when the first batch began (``handled_at`` is that), and what time it is."""
+    return _row(
+        connection, "select count(*), min(handled_at), clock_timestamp() from inbox where handled_at > %s", since
+    )
 
 
 def _waiting(stack: Stack) -> int:

@@ -96,7 +96,7 @@ class Figures:
         for name, row in self.summary().items():
             met = row.get("met")
             mark = "" if met is None else "[green]met[/]" if met else "[red]not met[/]"
-            figures = [_shown(row[key]) for key in ("median", "min", "max")]
+            figures = [shown(row[key]) for key in ("median", "min", "max")]
             table.add_row(name, *figures, str(len(row["samples"])), str(BARS.get(name, "")), mark)
         return table
 
@@ -120,7 +120,8 @@ def _summary(name: str, values: list[float]) -> dict[str, Any]:
     return found
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """A figure as people read it: three digits that count, at most."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

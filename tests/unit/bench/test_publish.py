@@ -1,0 +1,44 @@
+"""Figures come into the page about performance as they were measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.publish import PAGE, filled, table
+
+RUN = {
+    "machine": {
+        "at": "2026-11-23T08:00:00+00:00", "commit": "abc1234", "processor": "Some Processor", "cores": 2,
+        "memory_gib": 23.5, "system": "Linux 6", "python": "3.11.2", "postgresql": "postgres (PostgreSQL) 18.0",
+        "rabbitmq": "3.10.8", "nginx": "nginx/1.22",
+    },
+    "run": {"quick": False},
+    "figures": {
+        "limits.pg_insert_per_s": {"median": 11600.0, "min": 11000.0, "max": 12000.0, "samples": [1, 2, 3]},
+        "lifecycle.single_per_s": {
+            "median": 21.26, "min": 19.0, "max": 25.0, "samples": [1, 2, 3], "bar": "≥ 20", "met": True,
+        },
+    },
+}  # fmt: skip
+
+
+def test_the_table_has_a_line_for_every_figure() -> None:
+    lines = table(RUN).splitlines()
+    assert "commit abc1234" in lines[0]
+    assert lines[-2:] == [
+        "| `limits.pg_insert_per_s` | 11,600 | 11,000 | 12,000 | 3 |  |  |",
+        "| `lifecycle.single_per_s` | 21.3 | 19.0 | 25.0 | 3 | ≥ 20 | met |",
+    ]
+
+
+def test_new_figures_take_the_place_of_the_old_ones() -> None:
+    page = PAGE.read_text("utf-8")
+    once = filled(page, RUN)
+    assert filled(once, RUN) == once
+    assert once.partition("<!-- figures: begin -->")[0] == page.partition("<!-- figures: begin -->")[0]
+    assert once.partition("<!-- figures: end -->")[2] == page.partition("<!-- figures: end -->")[2]
+
+
+def test_a_page_without_a_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place"):
+        filled("# Performance\n", RUN)
