@@ -149,6 +149,13 @@ def _settle(here: Stack, progress: Progress, matters: int) -> None:
                 )
             if service == "notification":
                 _count_documents(connection, matters)
+            if service == "oversight":
+                connection.execute(
+                    "insert into agency_in_region (region_code, agency_code, agency_name)"
+                    " select region_code, agency_code, max(agency_name)"
+                    " from assignment join matter on matter.id = assignment.matter_id"
+                    " group by region_code, agency_code on conflict do nothing"
+                )
             for index in INDEXES.get(service, ()):
                 connection.execute("select gin_clean_pending_list(%s::regclass)", (index,))
             connection.execute("analyze")
