@@ -101,7 +101,7 @@ class Plan:
 
     def warm_up(self) -> None:
         """Run some life-cycles that do not count; what they took tells how many make a run."""
-        for kind in Kind:
+        for kind in sorted({*self._kinds(), Kind.SINGLE}):
             found = lifecycle.run(self.city, kind, WARM_UP)
             self.rates[kind] = found.per_s
             self.say(f"  {kind.value}: {found.per_s:.2f}/s")

@@ -29,8 +29,8 @@ def cpu_seconds(stack: Stack) -> dict[str, float]:
 
 
 def memory_megabytes(stack: Stack) -> dict[str, float]:
-    """Memory by process: resident, with its children's; what PostgreSQL's and nginx's processes share counts once."""
-    return {name: sum(map(_memory, _family(pid))) / MEGABYTE for name, pid in pids(stack).items()}
+    """Resident memory by process; of one with children, together, where what they share counts once."""
+    return {name: _memory(list(_family(pid))) / MEGABYTE for name, pid in pids(stack).items()}
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -74,12 +74,23 @@ def _cpu(process: psutil.Process) -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def _memory(process: psutil.Process) -> float:
-    """The proportional set size where the system tells it, else the resident set size."""
+def _memory(family: list[psutil.Process]) -> float:
+    if len(family) == 1:
+        return _resident(family[0])
+    return sum(map(_proportional, family))
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss)
+    except psutil.Error:
+        return 0.0
+
+
+def _proportional(process: psutil.Process) -> float:
+    """The proportional set size where the system tells it, else the resident one."""
     with suppress(OSError):
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
                 return float(line.split()[1]) * 1024
-    with suppress(psutil.Error):
-        return float(process.memory_info().rss)
-    return 0.0
+    return _resident(process)
