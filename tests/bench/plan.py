@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 MATTERS = 1_000_000
 LEAST = 8
 """Life-cycles of a run at least."""
-WARM_UP = 16
+WARM_UP = {Kind.SINGLE: 40, Kind.JOINT3: 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,15 @@ class Plan:
             self.memory()
         if self.wants("burst.") and self.pace.shape is not None:
             self.bursts(self.pace.shape)
+        alone = self.wants("limits.", "reference.", "intake.", "events.") and self._beyond("intake.with_all_per_s")
         if self.wants("scale.") and self.pace.million:
             self.million()
+            if alone or self.wants("intake.with_all_per_s"):
+                self.stack.reset()
+                self._start()
         if self.wants("intake.with_all_per_s"):
             self.with_all()
-        if self.wants("limits.", "reference.", "intake.", "events.") and self._beyond("intake.with_all_per_s"):
+        if alone:
             self.alone()
 
     def wants(self, *prefixes: str) -> bool:
@@ -102,7 +106,7 @@ class Plan:
     def warm_up(self) -> None:
         """Run some life-cycles that do not count; what they took tells how many make a run."""
         for kind in sorted({*self._kinds(), Kind.SINGLE}):
-            found = lifecycle.run(self.city, kind, WARM_UP)
+            found = lifecycle.run(self.city, kind, WARM_UP[kind])
             self.rates[kind] = found.per_s
             self.say(f"  {kind.value}: {found.per_s:.2f}/s")
 
