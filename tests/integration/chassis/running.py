@@ -69,12 +69,6 @@ class Tiny:
         except OSError:
             return 0, {}
 
-    def metric(self, name: str) -> float:
-        """The value of a metric without labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ops}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
-
     def ready(self) -> bool:
         assert self.process.poll() is None, f"it ended\n{self.log.read_text()[-2000:]}"
         return self.get("/readyz")[0] == 200
