@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from lianban.chassis.database import Database
 from lianban.chassis.settings import settings
+from lianban.chassis.time import keep_to
 
 _opened: dict[tuple[str, str], Database] = {}
 
@@ -22,6 +25,19 @@ def database() -> Database:
         )
         opened.open()
     return opened
+
+
+def look_at_the_clock() -> None:
+    """Have this process go by its database's clock (:func:`~lianban.chassis.time.keep_to`); every few seconds.
+
+    Raises what the database raises when it is out of reach.
+    """
+    with database().transaction() as tx:
+        asked = monotonic()
+        row = tx.execute("select clock_timestamp() as instant").fetchone()
+        answered = monotonic()
+    if row:
+        keep_to(row["instant"], asked=asked, answered=answered)
 
 
 def close() -> None:

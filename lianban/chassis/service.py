@@ -10,7 +10,6 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 import eventlet
@@ -31,9 +30,8 @@ from lianban.chassis.database import UNAVAILABLE, statistics
 from lianban.chassis.inspect import measure_inbox
 from lianban.chassis.loops import Loop
 from lianban.chassis.readiness import readiness
-from lianban.chassis.runtime import database
+from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.settings import settings
-from lianban.chassis.time import keep_to
 from lianban.chassis.wakeup import bell
 
 log = structlog.get_logger()
@@ -201,17 +199,8 @@ class Ops(DependencyProvider):
     def _watch(self) -> None:
         while True:
             with suppress(*UNAVAILABLE):  # the transaction itself says what that means for readiness
-                _look_at_the_clock()
+                look_at_the_clock()
             eventlet.sleep(2)
-
-
-def _look_at_the_clock() -> None:
-    with database().transaction() as tx:
-        asked = monotonic()
-        row = tx.execute("select clock_timestamp() as instant").fetchone()
-        answered = monotonic()
-    if row:
-        keep_to(row["instant"], asked=asked, answered=answered)
 
 
 def operations(environ: dict[str, Any], start_response: Any) -> list[bytes]:

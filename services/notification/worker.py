@@ -23,7 +23,7 @@ import lianban
 from lianban.chassis import logs, traces
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.readiness import readiness
-from lianban.chassis.runtime import database
+from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
@@ -39,6 +39,8 @@ TEMPLATE = Path(__file__).parent / "typst" / "document.typ"
 FONT_FOLDERS = ("/usr/share/fonts/opentype/noto", "/usr/share/fonts/truetype/wqy", "/usr/share/fonts/noto-cjk")
 BATCH = 10
 LOOK_SECONDS = 0.2
+CLOCK_SECONDS = 2.0
+"""How often the press looks at its database's clock, by which it goes."""
 
 
 class NoFont(RuntimeError):
@@ -161,9 +163,12 @@ def main() -> None:
     press = Press()
     readiness.up("press")
     log.info("press.started")
-    wait = LOOK_SECONDS
+    wait, clock_is_right_until = LOOK_SECONDS, 0.0
     while not stop.is_set():
         try:
+            if clock.monotonic() >= clock_is_right_until:
+                look_at_the_clock()
+                clock_is_right_until = clock.monotonic() + CLOCK_SECONDS
             printed = run_due(press)
             wait = 0.0 if printed else LOOK_SECONDS
         except UNAVAILABLE:
