@@ -26,6 +26,7 @@ from services.oversight.domain.entry import chained
 from services.routing.domain.grams import grams
 
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ENDED = ("done", "released", "withdrawn")
 SOURCE = "lianban-bulk"
 """What a copy names as its source: by this it is known that a database has copies."""
 
@@ -75,7 +76,14 @@ class Hexed:
     text: Template
 
 
-Piece = Template | Sealed | Hexed
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """When the messages of an assignment left the gateway, if it ended long enough ago; else nothing."""
+
+    ended_at: str
+
+
+Piece = Template | Sealed | Hexed | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +256,8 @@ class Pattern:
         return [*pieces, constant("\n")]
 
     def _column(self, service: str, table: str, name: str, value: str, row: Row) -> list[Piece]:
+        if name == "content":
+            return [constant(NULL)]  # what the press printed from; nothing is printed of copies
         if name in row.opened:
             context = next(t for t in TABLES[service] if t.name == table).sealed[name].format_map(row.values)
             plain = ONE_PAGE if name == "pdf" else self.cutter.cut(row.opened[name].decode())
@@ -265,6 +275,8 @@ class Pattern:
                 return [gap(SOURCE_ID)]
             case ("routing", "case_text", "grams"):
                 return [gap(GRAMS)]
+            case ("agency_gateway", "assignment", "messages_gone_at") if row.values["state"] in ENDED:
+                return [Gone(row.values["changed_at"])]
         return [self.cutter.cut(value)]
 
     def _ledger(self, row: Row) -> LedgerRow:
@@ -338,7 +350,7 @@ def _templates(piece: Piece) -> Iterator[Template]:
         yield piece
     elif isinstance(piece, Hexed):
         yield piece.text
-    else:
+    elif isinstance(piece, Sealed):
         yield piece.context
         if isinstance(piece.plain, Template):
             yield piece.plain
@@ -393,6 +405,10 @@ class Moved:
         program: list[Piece] = []
         plain: list[Template] = []
         for piece in kept:
+            if isinstance(piece, Gone):
+                went = day(piece.ended_at[:10]) < self.site.exchange_since
+                plain.append(constant(piece.ended_at if went else NULL))
+                continue
             if isinstance(piece, Template):
                 plain.append(piece)
                 continue
@@ -484,7 +500,7 @@ class Moved:
                     out.append(piece.fill(values))
                 elif isinstance(piece, Hexed):
                     out.append(piece.text.fill(values).encode().hex())
-                else:
+                elif isinstance(piece, Sealed):
                     plain = piece.plain if isinstance(piece.plain, bytes) else piece.plain.fill(values).encode()
                     out.append(provider.seal(plain, piece.context.fill(values).encode()).hex())
         if service == "oversight" and self.received_on >= self.site.ledger_since:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
@@ -25,10 +26,12 @@ from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
 from lianban.chassis import logs
 from lianban.chassis.calendar_seed import announced_years
+from lianban.chassis.database import Database
 from lianban.chassis.settings import Settings
 from lianban.chassis.time import china_day, now
 from lianban.contracts.codes import DocumentKind
 from lianban.law.calendar import WorkCalendar
+from services.oversight.store import tallies
 
 SHARED_OUT = (("agency_gateway", "notification"), ("intake", "routing", "oversight"))
 """How the services are shared out to two processes that have about equally much to do."""
@@ -57,9 +60,25 @@ def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_mould
             made = playing.play(here, plan, progress, calendar)
         except Busy as busy:
             raise Trouble(f"{busy} is running on its database.", "Stop it first.") from None
-        _load(here, progress, made, matters, _site(here, matters, seed, today, ledger_days))
+        with _rare_checkpoints(here):
+            _load(here, progress, made, matters, _site(here, matters, seed, today, ledger_days))
         _settle(here, progress, matters)
     return f"批量事项 {matters} matters from {len(made)} moulds"
+
+
+@contextmanager
+def _rare_checkpoints(here: Stack) -> Iterator[None]:
+    """Let PostgreSQL write each changed page to its log once, not after every gigabyte; nothing is less durable."""
+    with psycopg.connect(here.admin_url(), autocommit=True) as admin:
+        try:
+            for setting in ("max_wal_size = '12GB'", "checkpoint_timeout = '30min'"):
+                admin.execute(f"alter system set {setting}".encode())
+            admin.execute("select pg_reload_conf()")
+            yield
+        finally:
+            admin.execute("alter system reset max_wal_size")
+            admin.execute("alter system reset checkpoint_timeout")
+            admin.execute("select pg_reload_conf()")
 
 
 def _copies_there(here: Stack) -> int:
@@ -140,7 +159,13 @@ def _as_admin(here: Stack, service: str) -> str:
 
 def _settle(here: Stack, progress: Progress, matters: int) -> None:
     """Let numbers go on behind the copies', and tell the planner how the tables look now."""
-    task = progress.add_task("统计信息 analysing", total=len(SERVICES))
+    task = progress.add_task("统计信息 analysing", total=len(SERVICES) + 1)
+    counting = Database(_as_admin(here, "oversight"), service="oversight", size=1, statement_timeout=1800)
+    counting.open()
+    with counting.transaction() as tx:
+        tallies.rebuild(tx)
+    counting.close()
+    progress.advance(task)
     for service in SERVICES:
         with psycopg.connect(_as_admin(here, service), autocommit=True) as connection:
             if service == "intake":
@@ -149,16 +174,10 @@ def _settle(here: Stack, progress: Progress, matters: int) -> None:
                 )
             if service == "notification":
                 _count_documents(connection, matters)
-            if service == "oversight":
-                connection.execute(
-                    "insert into agency_in_region (region_code, agency_code, agency_name)"
-                    " select region_code, agency_code, max(agency_name)"
-                    " from assignment join matter on matter.id = assignment.matter_id"
-                    " group by region_code, agency_code on conflict do nothing"
-                )
             for index in INDEXES.get(service, ()):
                 connection.execute("select gin_clean_pending_list(%s::regclass)", (index,))
-            connection.execute("analyze")
+            # Vacuum too: where an index alone answers, the table must be known to be visible to everybody.
+            connection.execute("vacuum (analyze)")
         progress.advance(task)
 
 
