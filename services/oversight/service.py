@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.oversight.app import watching, working_calendar
@@ -16,9 +17,11 @@ class OversightService:
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
+    retention = Loop("retention", retention.prune, every=600.0)
     calendar = Loop("calendar", working_calendar.seed, every=60.0)
     watch = Loop("watch", watching.run_due, every=5.0)
     recompute = Loop("recompute", watching.recompute_due, every=10.0)
+    tallies = Loop("tallies", watching.add_up, every=2.0)
     figures = Loop("figures", watching.measure, every=30.0)
 
     @consume(hears=HEARS["oversight"], handlers=HANDLERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,7 +20,7 @@ from lianban.law.projector import Clock, period_of
 from lianban.law.rulebook import Lapse, Rule
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
-from services.oversight.store import clocks, ledger, matters
+from services.oversight.store import clocks, ledger, matters, tallies
 
 SOON_DAYS = 3
 """A clock whose end is at most this many days away "ends soon"."""
@@ -49,21 +51,38 @@ class Summary:
     states: dict[MatterState, int]
     rules: list[tuple[Rule, dict[str, int]]]
     months: list[Month]
+    agencies: list[dict[str, Any]]
+    """Each agency's work and how its clocks ended or stand, the worst first. ``lapsed`` are windows of objection that
+    ran out unused, ``unanswered`` those among them without an answer yet."""
     provisional_years: list[int]
 
 
 def summary(tx: Transaction, *, territory: str | None, at: datetime) -> Summary:
-    """Counts of clocks and matters in a territory."""
+    """Counts of clocks and matters in a territory.
+
+    What runs is counted now, what has ended was counted when it did (:mod:`services.oversight.store.tallies`).
+    """
     prefix, today = prefix_of(territory), china_day(at)
-    outcomes = clocks.outcomes_by_rule(tx, territory=prefix, today=today)
+    running = clocks.counts(tx, territory=prefix, today=today, soon=today + timedelta(days=SOON_DAYS))
+    ended = tallies.clocks_by_outcome(tx, territory=prefix)
+    silent = clocks.unanswered_by_agency(tx, territory=prefix)
+    duties = [count for count in running if count.rule not in clocks.PETITIONERS]
     years = kept_calendar.years(tx)
     needed = (today.year, (today + timedelta(days=90)).year)
+    known = {count.rule for count in running} | {rule for _, rule in ended}
     return Summary(
         today=today,
-        figures=clocks.figures(tx, territory=prefix, today=today, soon=today + timedelta(days=SOON_DAYS)),
-        states=matters.counts_by_state(tx, territory=prefix),
-        rules=[(rule, outcomes[rule.id]) for rule in rulebook().rules if rule.id in outcomes],
+        figures={
+            "running": sum(count.running for count in duties),
+            "overdue": sum(count.overdue for count in duties),
+            "soon": sum(count.soon for count in duties),
+            "provisional": sum(count.provisional for count in duties),
+            "unanswered": sum(silent.values()),
+        },
+        states=tallies.matters_by_state(tx, territory=prefix),
+        rules=[(rule, _of_rule(rule.id, running, ended)) for rule in rulebook().rules if rule.id in known],
         months=_months(tx, prefix, today),
+        agencies=_agencies(tx, prefix, running, ended, silent),
         provisional_years=[y for y in sorted(set(needed)) if years.get(y) is not YearStatus.OFFICIAL],
     )
 
@@ -74,6 +93,52 @@ def _months(tx: Transaction, prefix: str, today: date) -> list[Month]:
     days = [date(number // 12, number % 12 + 1, 1) for number in numbers]
     counted = matters.by_month(tx, territory=prefix, since=days[0])
     return [Month(day, *counted.get(day, (0, 0))) for day in days]
+
+
+def _of_rule(
+    rule: str, running: list[clocks.Running], ended: Mapping[tuple[str, str], Mapping[str, int]]
+) -> dict[str, int]:
+    mine = [count for count in running if count.rule == rule]
+    outcomes = [words for (_, of_rule), words in ended.items() if of_rule == rule]
+    overdue = sum(count.overdue for count in mine)
+    return {
+        "met": sum(words.get("met", 0) for words in outcomes),
+        "late": sum(words.get("late", 0) for words in outcomes),
+        "running": sum(count.running for count in mine) - overdue,
+        "overdue": overdue,
+        "lapsed": sum(words.get("lapsed", 0) for words in outcomes),
+    }
+
+
+def _agencies(
+    tx: Transaction,
+    prefix: str,
+    running: list[clocks.Running],
+    ended: Mapping[tuple[str, str], Mapping[str, int]],
+    silent: Mapping[str, int],
+) -> list[dict[str, Any]]:
+    work = tallies.assignments_by_agency(tx, territory=prefix)
+    in_hand = matters.open_assignments_by_agency(tx, territory=prefix)
+    names = {agency.code: agency.name for agency in matters.agencies(tx, territory=prefix)}
+    outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for (agency, _), words in ended.items():
+        outcomes[agency].update(words)
+    for count in running:
+        outcomes[count.agency]["overdue"] += count.overdue
+    rows = [
+        {
+            "code": code,
+            "name": names.get(code, code),
+            "assignments": counted.get("assignments", 0),
+            "open": in_hand.get(code, 0),
+            "objections": counted.get("objections", 0),
+            **{word: outcomes[code][word] for word in ("met", "late", "overdue", "lapsed")},
+            "unanswered": silent.get(code, 0),
+        }
+        for code, counted in work.items()
+        if counted.get("assignments")
+    ]
+    return sorted(rows, key=lambda row: (-row["overdue"], -row["late"], -row["open"], row["code"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

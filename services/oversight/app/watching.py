@@ -16,7 +16,7 @@ from services.oversight import metrics
 from services.oversight.app.hearing import next_look, say
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
-from services.oversight.store import clocks, matters
+from services.oversight.store import clocks, matters, tallies
 from services.oversight.store.calendar import edition as present_edition
 
 BATCH = 100
@@ -111,14 +111,20 @@ def _recompute(tx: Transaction, matter_id: UUID) -> None:
         say(tx, matter_id, move, at=now())
 
 
+def add_up() -> int:
+    """Add changes of the counts up; a worker loop. Returns how many."""
+    with database().transaction() as tx:
+        return tallies.fold(tx)
+
+
 def measure() -> int:
     """Bring the gauges up to date; a worker loop."""
     today = china_day(now())
     with database().transaction() as tx:
         standings = {standing.rule: standing for standing in clocks.standings(tx, today)}
         late = clocks.overdue_by_agency(tx, today)
-        states = matters.counts_by_state(tx, territory="")
-        working = matters.open_assignments_by_agency(tx)
+        states = tallies.matters_by_state(tx, territory="")
+        working = matters.open_assignments_by_agency(tx, territory="")
         _, calendar = present(tx)
     for rule in {r.id for r in rulebook().rules} | set(standings):
         standing = standings.get(rule, clocks.Standing(rule))

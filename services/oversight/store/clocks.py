@@ -78,36 +78,46 @@ def state_of(tx: Transaction, matter_id: UUID, *, reachable: bool) -> Clocks:
 
 
 def save(tx: Transaction, matter_id: UUID, clock: Clock, *, next_look: date | None, edition: int) -> None:
-    """Write a clock that started, moved or ended."""
+    """Write a clock that started, moved or ended, and count it where it ended."""
     tx.execute(
         """
-        insert into clock (id, matter_id, rule, bound_code, bound_name, assignment_id, round, started_on, raw_due,
-            legal_due, provisional, extension, extended, outcome, stopped_at, next_look, calendar_edition)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        with place as (
+            select region_code, (select outcome from clock where id = %(id)s) as was from matter where id = %(matter)s
+        ), tallied as (
+            insert into tally_change (what, region_code, agency_code, rule, word, n)
+            select 'clocks', region_code, coalesce(%(bound)s::text, ''), %(rule)s, word, n
+            from place, lateral (values (was, -1), (%(outcome)s::text, 1)) as moved (word, n)
+            where word is not null and was is distinct from %(outcome)s::text
+        )
+        insert into clock (id, matter_id, region_code, rule, bound_code, bound_name, assignment_id, round, started_on,
+            raw_due, legal_due, provisional, extension, extended, outcome, stopped_at, next_look, calendar_edition)
+        values (%(id)s, %(matter)s, (select region_code from place), %(rule)s, %(bound)s, %(bound_name)s,
+            %(assignment)s, %(round)s, %(started_on)s, %(raw_due)s, %(legal_due)s, %(provisional)s, %(extension)s,
+            %(extended)s, %(outcome)s, %(stopped_at)s, %(next_look)s, %(edition)s)
         on conflict (id) do update set raw_due = excluded.raw_due, legal_due = excluded.legal_due,
             provisional = excluded.provisional, extension = excluded.extension, extended = excluded.extended,
             outcome = excluded.outcome, stopped_at = excluded.stopped_at, next_look = excluded.next_look,
             calendar_edition = excluded.calendar_edition
         """,
-        (
-            clock.id,
-            matter_id,
-            clock.rule,
-            clock.bound.code if clock.bound else None,
-            clock.bound.name if clock.bound else None,
-            clock.assignment_id,
-            clock.round,
-            clock.started_on,
-            clock.raw_due,
-            clock.legal_due,
-            clock.provisional,
-            clock.extension,
-            clock.extended,
-            clock.outcome.value if clock.outcome else None,
-            clock.stopped_at,
-            next_look,
-            edition,
-        ),
+        {
+            "id": clock.id,
+            "matter": matter_id,
+            "rule": clock.rule,
+            "bound": clock.bound.code if clock.bound else None,
+            "bound_name": clock.bound.name if clock.bound else None,
+            "assignment": clock.assignment_id,
+            "round": clock.round,
+            "started_on": clock.started_on,
+            "raw_due": clock.raw_due,
+            "legal_due": clock.legal_due,
+            "provisional": clock.provisional,
+            "extension": clock.extension,
+            "extended": clock.extended,
+            "outcome": clock.outcome.value if clock.outcome else None,
+            "stopped_at": clock.stopped_at,
+            "next_look": next_look,
+            "edition": edition,
+        },
     )
 
 
@@ -162,7 +172,7 @@ def running(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | None,
     rows = tx.execute(
         f"""
         select {_COLUMNS}, matter.number, matter.region_name from clock join matter on matter.id = clock.matter_id
-        where outcome is null and matter.region_code like %(territory)s
+        where outcome is null and clock.region_code like %(territory)s
             and (rule = %(rule)s or %(rule)s::text is null and rule <> all(%(petitioners)s))
             and (%(agency)s::text is null or bound_code = %(agency)s)
             and (%(today)s::date is null or legal_due < %(today)s and rule <> all(%(rights)s))
@@ -193,7 +203,7 @@ def unanswered(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | No
         select {_COLUMNS}, matter.number, matter.region_name
         from assignment join clock on clock.assignment_id = assignment.id
             join matter on matter.id = assignment.matter_id
-        where assignment.state = 'sent' and outcome = 'lapsed' and matter.region_code like %(territory)s
+        where assignment.state = 'sent' and outcome = 'lapsed' and assignment.region_code like %(territory)s
             and (%(rule)s::text is null or rule = %(rule)s)
             and (%(agency)s::text is null or agency_code = %(agency)s)
             and (%(due)s::date is null or (legal_due, clock.id) > (%(due)s, %(id)s))
@@ -211,30 +221,44 @@ def unanswered(tx: Transaction, wanted: Filter, *, after: tuple[date, UUID] | No
     return [_read(row) for row in rows]
 
 
-def figures(tx: Transaction, *, territory: str, today: date, soon: date) -> dict[str, int]:
-    """How many clocks run, end soon, are overdue, are provisional; how many windows passed without an answer."""
-    row = tx.execute(
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How many clocks of one rule run for one agency (empty: petition office or petitioner), and how they stand."""
+
+    rule: str
+    agency: str
+    running: int
+    soon: int
+    overdue: int
+    provisional: int
+
+
+def counts(tx: Transaction, *, territory: str, today: date, soon: date) -> list[Running]:
+    """The running clocks of a territory, counted by rule and agency; ``soon`` is the last day that is soon."""
+    rows = tx.execute(
         """
-        select count(*) as running,
-            count(*) filter (where legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
+        select rule, coalesce(bound_code, '') as agency, count(*) as running,
             count(*) filter (where legal_due between %(today)s and %(soon)s) as soon,
-            count(*) filter (where provisional) as provisional,
-            (select count(*) from assignment join clock on clock.assignment_id = assignment.id
-                join matter on matter.id = assignment.matter_id
-                where assignment.state = 'sent' and outcome = 'lapsed'
-                    and matter.region_code like %(territory)s) as unanswered
-        from clock join matter on matter.id = clock.matter_id
-        where outcome is null and matter.region_code like %(territory)s and rule <> all(%(petitioners)s)
+            count(*) filter (where legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
+            count(*) filter (where provisional) as provisional
+        from clock where outcome is null and region_code like %(territory)s group by rule, bound_code
         """,
-        {
-            "today": today,
-            "soon": soon,
-            "territory": territory + "%",
-            "petitioners": PETITIONERS,
-            "rights": _RIGHTS,
-        },
-    ).fetchone()
-    return {name: int(value) for name, value in (row or {}).items()}
+        {"today": today, "soon": soon, "territory": territory + "%", "rights": _RIGHTS},
+    )
+    return [Running(**row) for row in rows]
+
+
+def unanswered_by_agency(tx: Transaction, *, territory: str) -> dict[str, int]:
+    """Per agency how many windows of objection ran out while it, until now, neither accepted nor objected."""
+    rows = tx.execute(
+        """
+        select agency_code, count(*) as n
+        from assignment join clock on clock.assignment_id = assignment.id
+        where assignment.state = 'sent' and assignment.region_code like %s and outcome = 'lapsed' group by agency_code
+        """,
+        (territory + "%",),
+    )
+    return {row["agency_code"]: row["n"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,50 +295,3 @@ def overdue_by_agency(tx: Transaction, today: date) -> dict[str, int]:
         (today, _RIGHTS),
     )
     return {row["bound_code"]: row["clocks"] for row in rows}
-
-
-def by_agency(tx: Transaction, *, territory: str, today: date) -> list[dict[str, Any]]:
-    """Per agency: assignments, what is open, objections, and how its clocks ended or stand; the worst first.
-
-    ``lapsed`` counts windows of objection that ran out unused, ``unanswered`` those among them without an answer yet.
-    """
-    return tx.execute(
-        """
-        with work as (
-            select agency_code as code, max(agency_name) as name, count(*) as assignments,
-                count(*) filter (where ended_at is null) as open, sum(objections)::int as objections,
-                count(*) filter (where assignment.state = 'sent' and exists (select from clock
-                    where assignment_id = assignment.id and outcome = 'lapsed')) as unanswered
-            from assignment join matter on matter.id = assignment.matter_id
-            where matter.region_code like %(territory)s group by agency_code
-        ), time as (
-            select bound_code as code, count(*) filter (where outcome = 'met') as met,
-                count(*) filter (where outcome = 'late') as late,
-                count(*) filter (where outcome = 'lapsed') as lapsed,
-                count(*) filter (where outcome is null and legal_due < %(today)s and rule <> all(%(rights)s)) as overdue
-            from clock join matter on matter.id = clock.matter_id
-            where bound_code is not null and matter.region_code like %(territory)s group by bound_code
-        )
-        select work.code, work.name, assignments, open, objections, coalesce(met, 0) as met,
-            coalesce(late, 0) as late, coalesce(overdue, 0) as overdue, coalesce(lapsed, 0) as lapsed, unanswered
-        from work left join time using (code)
-        order by coalesce(overdue, 0) desc, coalesce(late, 0) desc, open desc, work.code
-        """,
-        {"today": today, "territory": territory + "%", "rights": _RIGHTS},
-    ).fetchall()
-
-
-def outcomes_by_rule(tx: Transaction, *, territory: str, today: date) -> dict[str, dict[str, int]]:
-    """Per rule: clocks met, late, running and overdue, and rights that ran out unused."""
-    rows = tx.execute(
-        """
-        select rule, count(*) filter (where outcome = 'met') as met, count(*) filter (where outcome = 'late') as late,
-            count(*) filter (where outcome is null and (legal_due >= %(today)s or rule = any(%(rights)s))) as running,
-            count(*) filter (where outcome is null and legal_due < %(today)s and rule <> all(%(rights)s)) as overdue,
-            count(*) filter (where outcome = 'lapsed') as lapsed
-        from clock join matter on matter.id = clock.matter_id
-        where matter.region_code like %(territory)s group by rule
-        """,
-        {"today": today, "territory": territory + "%", "rights": _RIGHTS},
-    )
-    return {row["rule"]: {name: row[name] for name in ("met", "late", "running", "overdue", "lapsed")} for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,8 @@ class Matter:
     lead: AgencyRef | None
     reachable: bool
     round: int
+    key: tuple[datetime, UUID] | tuple[()] = ()
+    """Its place in the list that it was read in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,13 @@ def _read(row: dict[str, Any]) -> Matter:
 def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: datetime) -> None:
     """A matter is registered."""
     tx.execute(
-        "insert into matter (id, number, region_code, region_name, state, received_at, changed_at, reachable)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (id) do nothing",
+        """
+        with registered as (
+            insert into matter (id, number, region_code, region_name, state, received_at, changed_at, reachable)
+            values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (id) do nothing returning region_code, state
+        )
+        insert into tally_change (what, region_code, word, n) select 'matters', region_code, state, 1 from registered
+        """,
         (
             matter_id,
             data.number,
@@ -99,18 +106,25 @@ def change(
     """Bring a matter up to date; None leaves a column as it is. Closed it stays until another state follows."""
     tx.execute(
         """
-        update matter set state = coalesce(%(state)s, state), lead_code = coalesce(%(code)s, lead_code),
-            lead_name = coalesce(%(name)s, lead_name), round = coalesce(%(round)s, round), changed_at = %(at)s,
+        with before as (
+            select region_code, state from matter where id = %(id)s and state <> %(state)s::text
+        ), tallied as (
+            insert into tally_change (what, region_code, word, n)
+            select 'matters', region_code, word, n
+            from before, lateral (values (state, -1), (%(state)s::text, 1)) as moved (word, n)
+        )
+        update matter set state = coalesce(%(state)s::text, state), lead_code = coalesce(%(lead)s, lead_code),
+            lead_name = coalesce(%(lead_name)s, lead_name), round = coalesce(%(round)s, round), changed_at = %(at)s,
             closed_at = case when %(state)s::text is null then closed_at when %(state)s = 'closed' then %(at)s end
         where id = %(id)s
         """,
         {
+            "id": matter_id,
             "state": state.value if state else None,
-            "code": lead.code if lead else None,
-            "name": lead.name if lead else None,
+            "lead": lead.code if lead else None,
+            "lead_name": lead.name if lead else None,
             "round": round_,
             "at": at,
-            "id": matter_id,
         },
     )
 
@@ -124,17 +138,13 @@ def page(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Matter]:
-    """Matters, the last changed first; ``after`` is the key of the last one seen."""
+    """Matters, the last changed first; those of one agency by when it got them, the last first.
+
+    ``after`` is the key of the last one seen. Each order has its index: among a million matters a list must not be
+    sorted.
+    """
     rows = tx.execute(
-        f"""
-        select {_COLUMNS} from matter
-        where region_code like %(territory)s
-            and (%(state)s::text is null or state = %(state)s)
-            and (%(agency)s::text is null or exists (
-                select from assignment where matter_id = matter.id and agency_code = %(agency)s))
-            and (%(at)s::timestamptz is null or (changed_at, id) < (%(at)s, %(id)s))
-        order by changed_at desc, id desc limit %(limit)s
-        """,
+        _OF_AGENCY if agency else _ALL,
         {
             "territory": territory + "%",
             "state": state,
@@ -144,15 +154,29 @@ def page(
             "limit": limit,
         },
     )
-    return [_read(row) for row in rows]
+    return [replace(_read(row), key=(row["key_at"], row["key_id"])) for row in rows]
 
 
-def counts_by_state(tx: Transaction, *, territory: str) -> dict[MatterState, int]:
-    """How many matters are in each state."""
-    rows = tx.execute(
-        "select state, count(*) as matters from matter where region_code like %s group by state", (territory + "%",)
+_LISTED = ", ".join(f"matter.{column}" for column in _COLUMNS.split(", "))
+_ALL = f"""
+select {_LISTED}, changed_at as key_at, id as key_id from matter
+where region_code like %(territory)s
+    and (%(state)s::text is null or state = %(state)s)
+    and (%(at)s::timestamptz is null or (changed_at, id) < (%(at)s, %(id)s))
+order by changed_at desc, id desc limit %(limit)s
+"""
+_OF_AGENCY = f"""
+select {_LISTED}, part.sent_at as key_at, part.id as key_id
+from assignment as part join matter on matter.id = part.matter_id
+where part.agency_code = %(agency)s and matter.region_code like %(territory)s
+    and (%(state)s::text is null or matter.state = %(state)s)
+    and (%(at)s::timestamptz is null or (part.sent_at, part.id) < (%(at)s, %(id)s))
+    and not exists (
+        select from assignment as later where later.matter_id = part.matter_id
+            and later.agency_code = part.agency_code and (later.sent_at, later.id) > (part.sent_at, part.id)
     )
-    return {MatterState(row["state"]): row["matters"] for row in rows}
+order by part.sent_at desc, part.id desc limit %(limit)s
+"""
 
 
 def by_month(tx: Transaction, *, territory: str, since: date) -> dict[date, tuple[int, int]]:
@@ -177,9 +201,13 @@ def by_month(tx: Transaction, *, territory: str, since: date) -> dict[date, tupl
     return {row["month"]: (row["registered"], row["closed"]) for row in rows}
 
 
-def open_assignments_by_agency(tx: Transaction) -> dict[str, int]:
-    """Per agency how many assignments it has in work; for the gauges."""
-    rows = tx.execute("select agency_code, count(*) as n from assignment where ended_at is null group by agency_code")
+def open_assignments_by_agency(tx: Transaction, *, territory: str) -> dict[str, int]:
+    """Per agency how many assignments it has in work."""
+    rows = tx.execute(
+        "select agency_code, count(*) as n from assignment where ended_at is null and region_code like %s"
+        " group by agency_code",
+        (territory + "%",),
+    )
     return {row["agency_code"]: row["n"] for row in rows}
 
 
@@ -197,14 +225,21 @@ def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
     """An assignment went out, or again with a binding decision."""
     tx.execute(
         """
-        with known as (
+        with place as (
+            select region_code from matter where id = %(matter)s
+        ), known as (
             insert into agency_in_region (region_code, agency_code, agency_name)
-            select region_code, %(agency)s, %(name)s from matter where id = %(matter)s
+            select region_code, %(agency)s, %(name)s from place
             on conflict (region_code, agency_code) do nothing
+        ), tallied as (
+            insert into tally_change (what, region_code, agency_code, n)
+            select 'assignments', region_code, %(agency)s, 1 from place
+            where not exists (select from assignment where id = %(id)s)
         )
-        insert into assignment (id, matter_id, agency_code, agency_name, role, state, sent_at)
-        values (%(id)s, %(matter)s, %(agency)s, %(name)s, %(role)s, %(state)s, %(at)s)
-        on conflict (id) do update set role = excluded.role, state = excluded.state, ended_at = null
+        insert into assignment (id, matter_id, region_code, agency_code, agency_name, role, state, sent_at)
+        values (%(id)s, %(matter)s, (select region_code from place), %(agency)s, %(name)s, %(role)s, %(state)s, %(at)s)
+        on conflict (id) do update set role = excluded.role, state = excluded.state, ended_at = null,
+            region_code = excluded.region_code
         """,
         {
             "id": data.assignment_id,
@@ -221,8 +256,21 @@ def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
 def move(tx: Transaction, assignment_id: UUID, state: AssignmentState, *, ended: bool, at: datetime) -> None:
     """An assignment's state changed."""
     tx.execute(
-        "update assignment set state = %s, ended_at = %s, objections = objections + %s where id = %s",
-        (state.value, at if ended else None, int(state is AssignmentState.OBJECTED), assignment_id),
+        """
+        with moved as (
+            update assignment set state = %(state)s, ended_at = %(ended)s, objections = objections + %(objected)s
+            where id = %(id)s returning matter_id, agency_code
+        )
+        insert into tally_change (what, region_code, agency_code, n)
+        select 'objections', matter.region_code, agency_code, 1
+        from moved join matter on matter.id = moved.matter_id where %(objected)s > 0
+        """,
+        {
+            "id": assignment_id,
+            "state": state.value,
+            "ended": at if ended else None,
+            "objected": int(state is AssignmentState.OBJECTED),
+        },
     )
 
 

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
-from lianban.chassis.time import china_day, now
+from lianban.chassis.time import now
 from lianban.chassis.web import Api, PageQuery, PageRequest, body, log_access, principal, require
 from lianban.contracts.codes import MatterState, StaffRole, YearStatus
 from lianban.contracts.refs import AgencyRef
@@ -19,7 +19,7 @@ from lianban.law.clocks import Step
 from lianban.law.rulebook import standard
 from services.oversight.app import looking, working_calendar
 from services.oversight.app.importing import import_notice
-from services.oversight.store import clocks, matters
+from services.oversight.store import matters
 
 READERS = (StaffRole.SUPERVISOR, StaffRole.AUDITOR, StaffRole.OFFICER)
 CALENDAR_KEEPERS = (StaffRole.SUPERVISOR, StaffRole.OPERATOR)
@@ -116,7 +116,7 @@ def list_matters(query: dict[str, Any]) -> dict[str, Any]:
             after=(wanted.after[0], wanted.after[1]) if wanted.after else None,
             limit=wanted.fetch,
         )
-    page = wanted.page(rows, key=lambda row: (row.changed_at, row.id))
+    page = wanted.page(rows, key=lambda row: row.key)
     return page.json(matter_json)
 
 
@@ -155,7 +155,7 @@ def get_matter(number: str) -> dict[str, Any]:
 def list_agencies() -> dict[str, Any]:
     """各单位的承办和按期情况 / each agency's work and how its clocks ended."""
     with database().transaction() as tx:
-        rows = clocks.by_agency(tx, territory=looking.prefix_of(principal().territory), today=china_day(now()))
+        rows = looking.summary(tx, territory=principal().territory, at=now()).agencies
     return {
         "items": [
             {"agency": {"code": row.pop("code"), "name": row.pop("name")}, **row} for row in (dict(r) for r in rows)

@@ -11,14 +11,14 @@ from flask import flash, redirect, render_template, request
 
 from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
-from lianban.chassis.time import china_day, now
+from lianban.chassis.time import now
 from lianban.chassis.web import PageRequest, Pages, _, idempotent, language, log_access, principal, require
 from lianban.contracts.codes import MatterState
 from lianban.law.calendar import CalendarError
 from lianban.law.rulebook import standard
 from services.oversight.app import looking, working_calendar
 from services.oversight.app.importing import import_notice
-from services.oversight.store import clocks, matters
+from services.oversight.store import matters
 from services.oversight.web.api import CALENDAR_KEEPERS, READERS
 from services.oversight.web.wording import event_text
 
@@ -44,8 +44,7 @@ def overview() -> str:
             limit=10,
             at=moment,
         )
-        agencies = clocks.by_agency(tx, territory=looking.prefix_of(territory), today=china_day(moment))
-    return render_template("oversight/board.html", seen=seen, overdue=overdue, agencies=agencies, bars=_bars(seen))
+    return render_template("oversight/board.html", seen=seen, overdue=overdue, agencies=seen.agencies, bars=_bars(seen))
 
 
 @board.get("/oversight/clocks")
@@ -97,7 +96,7 @@ def list_matters() -> Any:
             limit=wanted.fetch,
         )
         agencies = _agencies(tx)
-    page = wanted.page(rows, key=lambda row: (row.changed_at, row.id))
+    page = wanted.page(rows, key=lambda row: row.key)
     values = {"state": state, "agency": agency, "number": ""}
     return render_template("oversight/matters.html", page=page, values=values, agencies=agencies)
 

@@ -23,12 +23,28 @@ class Filter:
 
 
 def triage(tx: Transaction, wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int) -> list[dict[str, Any]]:
-    """Cases, longest waiting first, from after a row on."""
-    sql, params = triage_query(wanted, after=after, limit=limit)
+    """Cases, longest waiting first, from after a row on.
+
+    A rare word is looked up first and its few cases are sorted; where a word stands in very many, the cases are walked
+    through in their order until a page is full.
+    """
+    found = None
+    if wanted.grams and wanted.number is None:
+        rows = tx.execute(
+            "select case_id from case_text where grams @> %s::bigint[] limit %s", (list(wanted.grams), FEW + 1)
+        ).fetchall()
+        found = [row["case_id"] for row in rows] if len(rows) <= FEW else None
+    sql, params = triage_query(wanted, after=after, limit=limit, found=found)
     return list(tx.execute(sql, params))
 
 
-def triage_query(wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int) -> tuple[str, dict[str, Any]]:
+FEW = 2000
+"""So many cases that a word is found in are fetched and sorted; more are walked through."""
+
+
+def triage_query(
+    wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int, found: list[UUID] | None = None
+) -> tuple[str, dict[str, Any]]:
     """The statement of :func:`triage` with its parameters; made of fixed parts only."""
     parts: list[str] = []
     params: dict[str, Any] = {"limit": limit}
@@ -47,8 +63,12 @@ def triage_query(wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: 
     if wanted.number is not None:
         parts.append("c.number = %(number)s")
         params["number"] = wanted.number
+    elif found is not None:
+        parts.append("c.id = any(%(found)s)")
+        params["found"] = found
     elif wanted.grams:
-        parts.append("c.id in (select case_id from case_text where grams @> %(grams)s::bigint[])")
+        # A scalar subquery, so that the planner keeps to the order of the list.
+        parts.append("(select w.grams @> %(grams)s::bigint[] from case_text w where w.case_id = c.id)")
         params["grams"] = list(wanted.grams)
     if after is not None:
         parts.append("(c.received_at, c.id) > (%(after_at)s, %(after_id)s)")
@@ -74,11 +94,10 @@ def waiting_counts(tx: Transaction, prefix: str | None) -> dict[str, int]:
     rows = tx.execute(
         """
         select attention, count(*) as n from petition_case
-        where attention is not null
-          and (%(prefix)s::text is null or (region_code >= %(prefix)s and region_code < %(prefix)s || ':'))
+        where attention is not null and region_code >= %(prefix)s and region_code < %(prefix)s || ':'
         group by attention
         """,
-        {"prefix": prefix},
+        {"prefix": prefix or ""},
     )
     return {row["attention"]: row["n"] for row in rows}
 

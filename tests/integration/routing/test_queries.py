@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.runtime import database
 from services.routing.app import suggestion
@@ -56,7 +57,7 @@ def filled(city: City) -> City:
         (desk.Filter(waiting=False), "case_by_age"),
         (desk.Filter(waiting=False, state="routed"), "case_by_state"),
         (desk.Filter(waiting=False, number="QH77"), "case_number_once"),
-        (desk.Filter(waiting=False, grams=(4321,)), "case_text_grams"),
+        (desk.Filter(waiting=False, grams=(4321,)), "case_by_age"),
         (desk.Filter(prefixes=("990102",)), "case_triage"),
     ],
 )
@@ -68,6 +69,47 @@ def test_lists_read_an_index_and_never_the_whole_table(
     plan = "\n".join(str(row["QUERY PLAN"]) for row in filled.connection.execute("explain " + sql, params))
     assert index in plan
     assert "Seq Scan on petition_case" not in plan
+
+
+def test_a_rare_word_is_looked_up_and_a_common_one_walked_with_the_same_cases_in_the_same_order(
+    filled: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    class Noting(Transaction):
+        def execute(self, sql: str, params: Any = ()) -> Any:
+            asked.append((sql, params))
+            return super().execute(sql, params)
+
+    def pages() -> list[UUID]:
+        seen: list[UUID] = []
+        after = None
+        with database().transaction() as tx:
+            noting = Noting(tx.connection, "routing")
+            while page := desk.triage(noting, wanted, after=after, limit=3):
+                seen += [row["id"] for row in page]
+                after = (page[-1]["received_at"], page[-1]["id"])
+        return seen
+
+    [row] = filled.connection.execute("select grams[7] as gram from case_text order by fetched_at desc limit 1")
+    wanted = desk.Filter(waiting=False, grams=(row["gram"],))
+    rare = pages()
+    plans = [
+        "\n".join(str(line["QUERY PLAN"]) for line in filled.connection.execute(f"explain {sql}".encode(), params))
+        for sql, params in asked[:2]
+    ]
+    assert "case_text_grams" in plans[0]
+    assert "Seq Scan on petition_case" not in plans[1]
+    assert len(rare) >= 1
+    monkeypatch.setattr(desk, "FEW", 0)
+    assert pages() == rare
+
+
+def test_what_waits_is_counted_from_an_index(filled: City) -> None:
+    with database().transaction() as tx:
+        assert desk.waiting_counts(tx, None) == {"route": ROWS // 100}
+        county = desk.waiting_counts(tx, "990102")
+    assert 0 < county["route"] < ROWS // 100
 
 
 def test_a_neighbour_that_is_away_loses_no_matter(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
