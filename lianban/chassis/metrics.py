@@ -51,6 +51,12 @@ database_unavailable = Counter("lianban_database_unavailable_total", "Times that
 loop_done = Counter("lianban_loop_done_total", "Rows that worker loops finished", ["loop"])
 loop_failures = Counter("lianban_loop_failures_total", "Rounds of worker loops that failed and are repeated", ["loop"])
 
+pruned = Counter(
+    "lianban_pruned_total",
+    "Rows that were let go because the policy keeps them no longer; assignments whose messages went",
+    ["rows"],
+)
+
 disk_free = Gauge("lianban_disk_free_bytes", "Room left on the disk of the folder for attachments and documents")
 disk_size = Gauge("lianban_disk_size_bytes", "Size of the disk of the folder for attachments and documents")
 

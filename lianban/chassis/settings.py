@@ -57,10 +57,13 @@ class Settings:
     )
     tries: int = _s(20, "Tries after which an event goes to quarantine")
     statement_timeout: float = _s(15.0, "Seconds after which a database statement is given up")
-    keep_idempotency_days: int = _s(30, "Days for which the answer to an Idempotency-Key is kept")
-    keep_events_days: int = _s(30, "Days for which published and handled events are kept in outbox and inbox")
+    keep_idempotency_days: int = _s(30, "Days for which the answer to an Idempotency-Key is kept; 0: for ever")
+    keep_events_days: int = _s(
+        30, "Days for which published and handled events are kept in outbox and inbox; 0: for ever"
+    )
     keep_exchange_days: int = _s(
-        180, "Days for which messages of ended assignments are kept in the feed and on the desk, after the end"
+        180,
+        "Days after its end for which the messages of an assignment are kept in the feed and on the desk; 0: for ever",
     )
     traces_endpoint: str = _s("", "OTLP/HTTP endpoint for traces; empty: no traces")
     log_level: str = _s("INFO", "Lowest level that is logged")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
-from services.agency_gateway.app import delivering, metrics
+from services.agency_gateway.app import delivering, metrics, retention
 from services.agency_gateway.app.hearing import HANDLERS
 from services.agency_gateway.web import create_app
 
@@ -25,6 +25,7 @@ class AgencyGatewayService:
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
+    retention = Loop("retention", retention.prune, every=600.0)
     deliver = Deliver("deliver", delivering.dispatch, every=0.25)
     recover = Loop("recover", delivering.recover, every=5.0)
     measure = Loop("measure lanes", metrics.measure, every=5.0)

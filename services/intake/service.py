@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from services.intake.app import attach, hearing
 from services.intake.web import create_app
@@ -14,6 +15,7 @@ class IntakeService:
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
+    retention = Loop("retention", retention.prune, every=600.0)
     waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600)
 
     @consume(hears=("routing", "agency_gateway", "oversight", "notification"), handlers=hearing.HANDLERS)

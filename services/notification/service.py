@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.notification.app import composing, sending
@@ -16,6 +17,7 @@ class NotificationService:
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
+    retention = Loop("retention", retention.prune, every=600.0)
     documents = Loop("documents", composing.run_due, every=1.0)
     notices = Loop("notices", sending.run_due, every=1.0)
 

@@ -3,6 +3,7 @@
 # ruff: noqa: I001 - the patch in the chassis' service module must come first
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume, run
 
+from lianban.chassis import retention
 from lianban.chassis.topology import HEARS
 from services.routing.app import reopening, statements, suggestion
 from services.routing.app.hearing import HANDLERS
@@ -17,6 +18,7 @@ class RoutingService:
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
+    retention = Loop("retention", retention.prune, every=600.0)
     suggest = Loop("suggest", suggestion.run_due, every=0.5)
     statements = Loop("statements", statements.fetch_due, every=1.0)
     closing = Loop("closing", reopening.close_due, every=5.0)

@@ -65,7 +65,7 @@ class Assignment:
 def _read(row: dict[str, Any]) -> Assignment:
     return Assignment(
         **{
-            **row,
+            **{name: value for name, value in row.items() if name != "messages_gone_at"},
             "role": AgencyRole(row["role"]),
             "transfer_kind": TransferKind(row["transfer_kind"]),
             "claims": tuple(row["claims"]),
@@ -82,7 +82,8 @@ def put(tx: Transaction, sent: Assignment) -> None:
             region_code, region_name, matter_type, binding, state, sent_at, changed_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (id) do update set claims = excluded.claims, round = excluded.round, binding = excluded.binding,
-            state = excluded.state, sent_at = excluded.sent_at, changed_at = excluded.changed_at
+            state = excluded.state, sent_at = excluded.sent_at, changed_at = excluded.changed_at,
+            messages_gone_at = null
         """,
         (
             sent.id, sent.matter_id, sent.number, sent.agency_code, sent.agency_name, sent.role.value,
@@ -198,17 +199,25 @@ def listed(
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Assignment]:
-    """One page of an agency's assignments, newest first."""
-    rows = tx.execute(
-        f"""
+    """One page of an agency's assignments, newest first: the newest of each state, merged."""
+    found = f"""
+        select a.* from unnest(%(states)s::text[]) as wanted (state) cross join lateral (
+            select a.* from assignment a
+            where a.agency_code = %(agency)s and a.state = wanted.state
+                and (%(sent_at)s::timestamptz is null or (a.sent_at, a.id) < (%(sent_at)s, %(id)s::uuid))
+                and {_NOT_BLOCKED}
+            order by a.sent_at desc, a.id desc
+            limit %(limit)s
+        ) as a
+    """
+    of_number = f"""
         select a.* from assignment a
-        where a.agency_code = %(agency)s and a.state = any(%(states)s)
-            and (%(number)s::text is null or a.number = %(number)s)
+        where a.agency_code = %(agency)s and a.number = %(number)s and a.state = any(%(states)s)
             and (%(sent_at)s::timestamptz is null or (a.sent_at, a.id) < (%(sent_at)s, %(id)s::uuid))
             and {_NOT_BLOCKED}
-        order by a.sent_at desc, a.id desc
-        limit %(limit)s
-        """,
+    """
+    rows = tx.execute(
+        f"{found if number is None else of_number} order by sent_at desc, id desc limit %(limit)s",
         {
             "agency": agency,
             "states": list(states),
@@ -221,10 +230,46 @@ def listed(
     return [_read(row) for row in rows]
 
 
+MOST_COUNTED = 1000
+"""Nobody needs to know how many more there are."""
+
+
 def counts(tx: Transaction, agency: str) -> dict[str, int]:
-    """How many assignments an agency has in each state."""
+    """How many assignments an agency has in each state, at most :data:`MOST_COUNTED` of each."""
     rows = tx.execute(
-        f"select a.state, count(*) as n from assignment a where a.agency_code = %s and {_NOT_BLOCKED} group by a.state",
-        (agency,),
+        f"""
+        select wanted.state, count(*) as n from unnest(%(states)s::text[]) as wanted (state) cross join lateral (
+            select from assignment a
+            where a.agency_code = %(agency)s and a.state = wanted.state and {_NOT_BLOCKED} limit %(most)s
+        ) as counted group by wanted.state
+        """,
+        {"states": [state.value for state in AssignmentState], "agency": agency, "most": MOST_COUNTED},
     )
     return {row["state"]: row["n"] for row in rows}
+
+
+def forget_messages(tx: Transaction, before: datetime, limit: int) -> int:
+    """Take the messages of assignments that ended before an instant from feed and desk; returns how many assignments.
+
+    An assignment with a message that its department does not have yet is left alone.
+    """
+    row = tx.execute(
+        """
+        with ended as materialized (
+            select id from assignment a
+            where messages_gone_at is null and state in ('done', 'released', 'withdrawn') and changed_at < %s
+                and not exists (select from delivery d where d.assignment_id = a.id and d.state <> 'delivered')
+            order by changed_at limit %s for update skip locked
+        ), noted as (
+            update assignment set messages_gone_at = now() from ended where assignment.id = ended.id
+        ), of_desk as (
+            delete from desk_item using ended where desk_item.assignment_id = ended.id
+        ), of_feed as (
+            delete from feed_item using ended, delivery
+            where delivery.assignment_id = ended.id and feed_item.delivery_id = delivery.id
+        )
+        select count(*) as assignments from ended
+        """,
+        (before, limit),
+    ).fetchone()
+    return int(row["assignments"]) if row else 0

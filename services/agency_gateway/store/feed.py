@@ -64,8 +64,10 @@ def received(tx: Transaction, delivery_id: UUID, at: datetime) -> None:
 
 
 def belongs_to(tx: Transaction, delivery_id: UUID, agency: str) -> bool:
-    """Whether a message is or was in the agency's feed."""
+    """Whether a message is or was in the agency's feed; told by the delivery, because the feed lets old ones go."""
     row = tx.execute(
-        "select 1 as there from feed_item where delivery_id = %s and agency_code = %s", (delivery_id, agency)
+        "select 1 as there from delivery d where id = %s and agency_code = %s"
+        " and (offered_at is not null or exists (select from feed_item where delivery_id = d.id))",
+        (delivery_id, agency),
     ).fetchone()
     return row is not None

@@ -41,7 +41,7 @@ from services.agency_gateway.domain.refusal import reason_in_words
 from services.agency_gateway.domain.statement import LONGEST_BASIS, LONGEST_TEXT, StatementStatus, Via, content
 from services.agency_gateway.store import agencies, assignments, statements
 from services.agency_gateway.store import desk as store
-from services.agency_gateway.store.assignments import FILTERS, Assignment
+from services.agency_gateway.store.assignments import FILTERS, MOST_COUNTED, Assignment
 
 desk = Pages("desk", __name__)
 
@@ -85,11 +85,16 @@ def inbox() -> Any:
         titles=titles,
         due={row.id: _next_due(row, calendar, today) for row in page.items},
         shown=chosen if chosen in FILTERS else "open",
-        counts={code: sum(counts.get(state, 0) for state in group) for code, group in FILTERS.items()},
+        counts={code: _told([counts.get(state, 0) for state in group]) for code, group in FILTERS.items()},
         name=name,
         values={"show": chosen, "number": number or ""},
         errors={},
     )
+
+
+def _told(counted: Sequence[int]) -> int | str:
+    """The sum of some counts; with a plus sign where one of them was not counted to its end."""
+    return f"{sum(counted)}+" if any(count >= MOST_COUNTED for count in counted) else sum(counted)
 
 
 def _keys(wanted: PageRequest) -> tuple[datetime, UUID] | None:

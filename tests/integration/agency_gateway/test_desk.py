@@ -246,26 +246,6 @@ def test_the_console_says_in_plain_words_what_is_wrong_and_tries_again(
     assert client.get("/desk/lanes/no-such").status_code == 404
 
 
-def test_lists_stay_quick_on_a_full_table(look: Look, sign_in: Any) -> None:
-    look.execute(
-        """
-        insert into assignment (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
-            region_code, region_name, binding, state, sent_at, changed_at)
-        select gen_random_uuid(), gen_random_uuid(), 'X' || n, 'a-' || n % 40, 'A', 'lead', 'transfer', '{}', 1,
-            '990101000000', 'R', false, 'done', now() - make_interval(mins => n), now()
-        from generate_series(1, 40000) n
-        """
-    )
-    look.execute("analyze assignment")
-    plan = look.execute(
-        """
-        explain select * from assignment a where a.agency_code = 'a-7' and a.state = any('{done}')
-        order by a.sent_at desc, a.id desc limit 26
-        """
-    ).fetchall()
-    assert "assignment_desk" in str(plan)
-
-
 def test_times_of_other_days_do_not_break_the_list(look: Look, intake: Intake, sign_in: Any) -> None:
     sent = arrived(look, intake, matter_id=uuid4())
     look.execute("update assignment set sent_at = %s where id = %s", (now() - timedelta(days=400), sent.id))

@@ -275,6 +275,18 @@ def test_feed_and_receipt(look: Look, intake: Intake, get: Call, post: Call) -> 
     assert get(f"/exchange/v1/messages?after={page['next']}") == {"items": [], "next": page["next"]}
 
 
+def test_a_receipt_that_comes_again_when_the_feed_has_let_the_message_go_changes_nothing(
+    look: Look, intake: Intake, get: Call, post: Call
+) -> None:
+    sent = send(intake, URBAN)
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    path = f"/exchange/v1/messages/{get('/exchange/v1/messages')['items'][0]['message']['id']}/receipt"
+    post(path, {"reference": "CG-9"})
+    look.execute("delete from feed_item")
+    assert post(path, {"reference": "CG-9"}).json["status"] == "delivered"
+    assert len(emitted(look, MessageDelivered)) == 1
+
+
 def test_a_program_can_work_for_an_agency_on_the_desk(
     look: Look, intake: Intake, client: FlaskClient, get: Call
 ) -> None:
