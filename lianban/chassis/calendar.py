@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time as clock
+
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
+from lianban.chassis.settings import settings
 from lianban.contracts.codes import YearStatus
 from lianban.contracts.oversight import CalendarChanged, CalendarDay
 from lianban.law.calendar import CalendarYear, WorkCalendar
@@ -16,17 +19,30 @@ def keep(tx: Transaction, event: Received[CalendarChanged]) -> None:
 
 def store_year(tx: Transaction, year: int, status: YearStatus, days: tuple[CalendarDay, ...]) -> None:
     """Write one year of the calendar in place of what was there."""
-    tx.execute(
+    tx.write(
         "insert into calendar_year (year, status) values (%s, %s)"
         " on conflict (year) do update set status = excluded.status",
         (year, status.value),
     )
-    tx.execute("delete from calendar_day where year = %s", (year,))
-    tx.execute(
+    tx.write("delete from calendar_day where year = %s", (year,))
+    tx.write(
         "insert into calendar_day (day, year, works, name)"
         " select d, %s, w, n from unnest(%s::date[], %s::bool[], %s::text[]) as x (d, w, n)",
         (year, [d.day for d in days], [d.works for d in days], [d.name for d in days]),
     )
+
+
+_FRESH_SECONDS = 2.0
+_read: dict[str, tuple[float, WorkCalendar]] = {}
+
+
+def recent(tx: Transaction) -> WorkCalendar:
+    """The calendar as it was at most two seconds ago: for work that asks for it again and again."""
+    read_at, calendar = _read.get(settings().database_url, (-_FRESH_SECONDS, None))
+    if calendar is None or clock.monotonic() - read_at > _FRESH_SECONDS:
+        calendar = read(tx)
+        _read[settings().database_url] = (clock.monotonic(), calendar)
+    return calendar
 
 
 def read(tx: Transaction) -> WorkCalendar:

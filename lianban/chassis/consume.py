@@ -23,7 +23,7 @@ from nameko.extensions import Entrypoint
 
 from lianban.chassis import metrics
 from lianban.chassis.database import UNAVAILABLE
-from lianban.chassis.inbox import Handlers, Inbox
+from lianban.chassis.inbox import Handlers, Inbox, Prepare
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import settings
@@ -36,9 +36,9 @@ HEARTBEAT_SECONDS = 20
 GATHER_SECONDS = 0.005
 """How long a batch waits for company after its first event."""
 BUSY_GATHER_SECONDS = 0.05
-"""The same while one batch follows another: what a transaction costs is shared by more events then."""
+"""The same while one batch follows another: more events share what a transaction costs then."""
 BUSY_SECONDS = 0.2
-"""A queue whose last batch ended within this time is busy."""
+"""A reader whose last batch ended within this time is busy."""
 
 
 @dataclass(slots=True)
@@ -77,21 +77,25 @@ class _Channel:
                 self.channel.basic_reject(tag, requeue=False)
 
 
-class _QueueWorker:
-    """Reads one queue; one greenlet reads and keeps the connection alive, one handles batch after batch."""
+class _Reader:
+    """Reads all queues of the service; one greenlet reads and keeps the connection alive, one handles the batches.
 
-    def __init__(self, entrypoint: Consume, index: int) -> None:
+    A transaction costs the same for one event as for many, so what comes from all queues makes one batch. With
+    replicas the broker gives each queue to one of them.
+    """
+
+    def __init__(self, entrypoint: Consume) -> None:
         self.entrypoint = entrypoint
-        self.queue = queue_name(settings().service, index)
+        self.queues = {f"queue {index}": queue_name(settings().service, index) for index in range(settings().queues)}
         self.arrived: LightQueue = LightQueue()
         self.stopping = False
         self.ended = 0.0
         self.idle = Signal()
-        self.part = f"queue {index}"
-        readiness.expect(self.part)
+        for part in self.queues:
+            readiness.expect(part)
 
     def read(self) -> None:
-        """Keep a consumer on the queue until the service stops; connects again by itself."""
+        """Keep a consumer on every queue until the service stops; connects again by itself."""
         wait = 0.2
         while not self.stopping:
             channel: _Channel | None = None
@@ -101,14 +105,16 @@ class _QueueWorker:
                 ) as connection:
                     connection.connect()
                     channel = _Channel(connection, prefetch=settings().batch * 2)
-                    channel.consume(self.queue, partial(self._arrive, channel))
-                    readiness.up(self.part)
+                    for part, queue in self.queues.items():
+                        channel.consume(queue, partial(self._arrive, channel))
+                        readiness.up(part)
                     wait = 0.2
                     self._drain(channel)
             except Exception as error:  # noqa: BLE001 - whatever happened to the connection, it is made anew
                 if not self.stopping:
-                    readiness.down(self.part, "the broker is out of reach; connecting again")
-                    log.warning("bus.disconnected", queue=self.queue, reason=type(error).__name__, wait_s=wait)
+                    for part in self.queues:
+                        readiness.down(part, "the broker is out of reach; connecting again")
+                    log.warning("bus.disconnected", reason=type(error).__name__, wait_s=wait)
                     eventlet.sleep(wait)
                     wait = min(wait * 2, 5.0)
             finally:
@@ -155,7 +161,7 @@ class _QueueWorker:
                     last = message.delivery_tag
                 except Undecodable as error:
                     metrics.inbox_undecodable.inc()
-                    log.error("inbox.undecodable", queue=self.queue, reason=str(error)[:200])
+                    log.error("inbox.undecodable", reason=str(error)[:200])
                     self._reject(channel, message)
             if len(envelopes) >= settings().batch:
                 break
@@ -171,7 +177,7 @@ class _QueueWorker:
         try:
             channel.reject(message.delivery_tag)
         except Exception as error:  # noqa: BLE001 - the connection is lost, the message comes again
-            log.warning("bus.disconnected", queue=self.queue, reason=type(error).__name__)
+            log.warning("bus.disconnected", reason=type(error).__name__)
 
     def _handle(self, channel: _Channel, last: int, envelopes: list[Envelope]) -> None:
         wait = 0.1
@@ -181,10 +187,10 @@ class _QueueWorker:
                 try:
                     channel.ack_up_to(last)
                 except Exception as lost:  # noqa: BLE001 - unacknowledged events come again and change nothing
-                    log.warning("bus.disconnected", queue=self.queue, reason=type(lost).__name__)
+                    log.warning("bus.disconnected", reason=type(lost).__name__)
                 return
             if not isinstance(error, UNAVAILABLE):
-                log.error("inbox.batch_failed", queue=self.queue, exc_info=error)
+                log.error("inbox.batch_failed", exc_info=error)
             eventlet.sleep(wait)  # the database is away: nothing is requeued, nothing more is taken
             wait = min(wait * 2, 2.0)
 
@@ -192,9 +198,12 @@ class _QueueWorker:
 class Consume(Entrypoint):
     """Entry point: the decorated method gets a :class:`Batch` of events of the producers it hears."""
 
-    def __init__(self, hears: tuple[str, ...], handlers: Handlers, **kwargs: Any) -> None:
+    def __init__(
+        self, hears: tuple[str, ...], handlers: Handlers, prepare: Prepare | None = None, **kwargs: Any
+    ) -> None:
         self.hears = hears
         self.handlers = handlers
+        self.prepare = prepare
         super().__init__(**kwargs)
 
     def setup(self) -> None:
@@ -202,24 +211,21 @@ class Consume(Entrypoint):
         service = settings().need("service")
         if self.hears != HEARS[service]:
             raise AssertionError(f"{service} hears {self.hears}, its queues are bound to {HEARS[service]}")
-        self.inbox = Inbox(database(), service, self.hears, self.handlers)
-        self.workers = [_QueueWorker(self, index) for index in range(settings().queues)]
+        self.inbox = Inbox(database(), service, self.hears, self.handlers, self.prepare)
+        self.reader = _Reader(self)
         self.stopping = False
 
     def start(self) -> None:
         """Start consuming and sweeping."""
-        for worker in self.workers:
-            self.container.spawn_managed_thread(worker.read, identifier=f"read {worker.queue}")
-            self.container.spawn_managed_thread(worker.work, identifier=f"work {worker.queue}")
+        self.container.spawn_managed_thread(self.reader.read, identifier="read queues")
+        self.container.spawn_managed_thread(self.reader.work, identifier="handle batches")
         self.container.spawn_managed_thread(self._sweep, identifier="inbox sweep")
 
     def stop(self) -> None:
         """Take nothing more; the batches in work are finished first."""
         self.stopping = True
-        for worker in self.workers:
-            worker.stopping = True
-        for worker in self.workers:
-            worker.idle.wait(timeout=20)
+        self.reader.stopping = True
+        self.reader.idle.wait(timeout=20)
 
     def run_worker(self, envelopes: list[Envelope]) -> BaseException | None:
         """Run the service's method on a batch in a nameko worker; returns what it raised."""
@@ -246,9 +252,13 @@ class Consume(Entrypoint):
                 eventlet.sleep(1.0)
 
 
-def consume(*, hears: tuple[str, ...], handlers: Handlers) -> Callable[[Callable[[Any, Batch], None]], Any]:
+def consume(
+    *, hears: tuple[str, ...], handlers: Handlers, prepare: Prepare | None = None
+) -> Callable[[Callable[[Any, Batch], None]], Any]:
     """Decorator of the service method that gets the batches; see :class:`Consume`."""
-    decorate: Callable[[Callable[[Any, Batch], None]], Any] = Consume.decorator(hears=hears, handlers=handlers)
+    decorate: Callable[[Callable[[Any, Batch], None]], Any] = Consume.decorator(
+        hears=hears, handlers=handlers, prepare=prepare
+    )
     return decorate
 
 

@@ -2,6 +2,9 @@
 
 Under eventlet no ``eventlet.Timeout`` is put round a transaction: time-outs are the server's
 (``statement_timeout``, ``idle_in_transaction_session_timeout``) and the pool's.
+
+What a transaction costs is mostly its exchanges with the server. So its begin goes out with the first statement, its
+commit with the last, and what is only written (:meth:`Transaction.write`) with the next statement that is asked for.
 """
 
 from __future__ import annotations
@@ -89,40 +92,78 @@ statistics = QueryStatistics()
 
 
 class Transaction:
-    """A unit of work: statements, events to emit and loops to wake, all or nothing."""
+    """A unit of work: statements, events to emit and loops to wake, all or nothing.
 
-    def __init__(self, connection: psycopg.Connection[DictRow], service: str) -> None:
+    ``memory`` holds what was read for a whole batch, by kind and id. Who changes such a row changes it there as well.
+    """
+
+    def __init__(self, connection: psycopg.Connection[DictRow], service: str, *, begin: bool = True) -> None:
+        """``begin=False``: every statement commits by itself."""
         self.connection = connection
         self.service = service
+        self.memory: dict[tuple[str, Any], Any] = {}
+        self._to_begin = begin
+        self._writes: list[tuple[str, Any]] = []
         self.streams: dict[UUID, Stream] = {}
         self.cause: UUID | None = None
         self._emitted: list[_Emitted] = []
+        self._at_end: dict[Callable[[Transaction, list[UUID]], None], dict[UUID, None]] = {}
         self._after_commit: dict[str, Callable[[], None]] = {}
 
     def execute(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> psycopg.Cursor[DictRow]:
         """Run one statement; rows are dictionaries."""
         started = clock.perf_counter()
         try:
-            return self.connection.execute(sql, params or None)
+            if not self._to_begin and not self._writes:
+                return self.connection.execute(sql, params or None)
+            with self.connection.pipeline():
+                self._send()
+                return self.connection.execute(sql, params or None)
         finally:
             statistics.note(sql, clock.perf_counter() - started)
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
-        """Run one statement for many rows, in one exchange with the server."""
+    def write(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> None:
+        """Run a statement whose outcome nobody asks for: it goes out with the next that is asked, or at commit.
+
+        What the database refuses is raised then, and the transaction fails.
+        """
+        self._writes.append((sql, params))
+
+    def write_many(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
+        """:meth:`write` for each of many rows."""
+        self._writes.extend((sql, row) for row in rows)
+
+    def _send(self) -> None:
+        """Within a pipeline: begin, and send what waits."""
+        if self._to_begin:
+            self.connection.execute("begin", prepare=False)
+            self._to_begin = False
+        writes, self._writes = self._writes, []
         started = clock.perf_counter()
-        with self.connection.cursor() as cursor:
-            cursor.executemany(sql, rows)
-        statistics.note(sql, clock.perf_counter() - started)
+        for sql, params in writes:
+            self.connection.execute(sql, params)
+            ended = clock.perf_counter()
+            statistics.note(sql, ended - started)
+            started = ended
+
+    def settle(self) -> None:
+        """Wait until the database has taken everything that was written so far."""
+        if self._to_begin or self._writes:
+            with self.connection.pipeline():
+                self._send()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What happens inside is undone when an exception leaves the block: rows, events emitted, streams taken."""
         emitted, taken = len(self._emitted), set(self.streams)
+        self.settle()
         try:
             with self.connection.transaction():
                 yield
+                self.settle()
         except BaseException:
             del self._emitted[emitted:]
+            self._writes.clear()
             for subject in self.streams.keys() - taken:  # their locks are gone, new rows too
                 del self.streams[subject]
             raise
@@ -174,8 +215,15 @@ class Transaction:
         row = self.execute("select trace from stream where subject = %s", (subject,)).fetchone()
         return traces.Carried.read(row["trace"]) if row else None
 
+    def at_end(self, action: Callable[[Transaction, list[UUID]], None], subject: UUID) -> None:
+        """Before commit, once and for all its subjects together: what follows from everything done to them."""
+        self._at_end.setdefault(action, {})[subject] = None
+
     def flush(self) -> None:
-        """Number the emitted events and write them and the streams; called before commit."""
+        """Do what follows, number the emitted events and write them and the streams; called before commit."""
+        while self._at_end:
+            action, subjects = self._at_end.popitem()
+            action(self, list(subjects))
         if self._emitted:
             latest = {item.subject: item.trace.text for item in self._emitted if item.trace}
             self._take_for(Counter(item.subject for item in self._emitted), latest)
@@ -202,7 +250,7 @@ class Transaction:
                 )
             self._emitted.clear()
             columns = list(zip(*rows, strict=True))
-            self.execute(
+            self.write(
                 """
                 insert into outbox (event_id, subject, sequence, type, routing_key, body)
                 select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
@@ -211,7 +259,7 @@ class Transaction:
             )
         changed = [(subject, stream) for subject, stream in self.streams.items() if stream.changed]
         if changed:
-            self.execute(
+            self.write(
                 """
                 update stream set sequence = new.sequence, marks = new.marks, trace = new.trace
                 from unnest(%s::uuid[], %s::bigint[], %s::jsonb[], %s::text[]) as new (subject, sequence, marks, trace)
@@ -250,8 +298,15 @@ class Transaction:
         for row in rows:
             self.streams[row["subject"]] = Stream(row["sequence"] - events[row["subject"]], row["marks"], row["trace"])
 
-    def committed(self) -> None:
-        """Wake what waits for this transaction; called after commit."""
+    def commit(self) -> None:
+        """Say the events and commit; wakes what waits for this transaction."""
+        self.flush()
+        if self._writes:
+            with self.connection.pipeline():
+                self._send()
+                self.connection.execute("commit", prepare=False)
+        elif not self._to_begin:
+            self.connection.execute("commit", prepare=False)
         for action in self._after_commit.values():
             action()
 
@@ -275,6 +330,7 @@ class Database:
         self.service = service
         options: dict[str, Any] = {
             "row_factory": dict_row,
+            "autocommit": True,  # transactions are begun and ended here
             "connect_timeout": 5,
             # Notice within half a minute that the other side is gone without a word.
             "keepalives_idle": 15,
@@ -285,9 +341,7 @@ class Database:
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
             " -c lock_timeout=10000 -c timezone=UTC",
         }
-        self._connect: Callable[[], psycopg.Connection[DictRow]] = partial(
-            psycopg.connect, url, autocommit=True, **options
-        )
+        self._connect: Callable[[], psycopg.Connection[DictRow]] = partial(psycopg.connect, url, **options)
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             url,
             min_size=min(2, size),
@@ -326,7 +380,7 @@ class Database:
             with self._pool.connection() as connection:
                 tx = Transaction(connection, self.service)
                 yield tx
-                tx.flush()
+                tx.commit()
         except UNAVAILABLE as error:
             if not isinstance(error, OF_ONE_STATEMENT):
                 metrics.database_unavailable.inc()
@@ -335,7 +389,6 @@ class Database:
             raise
         metrics.database_seconds.observe(clock.perf_counter() - started)
         readiness.up("database")
-        tx.committed()
 
     @contextmanager
     def one_transaction(self) -> Iterator[_Outer]:
@@ -356,7 +409,9 @@ class Database:
     def session(self) -> Iterator[Transaction]:
         """A connection of its own outside the pool, on which every statement commits by itself."""
         with self._connect() as connection:
-            yield Transaction(connection, self.service)
+            made = Transaction(connection, self.service, begin=False)
+            yield made
+            made.settle()
 
     def answers(self) -> bool:
         """Whether the database answers now; updates readiness."""

@@ -48,6 +48,8 @@ class Received(Generic[T]):
 
 Handler = Callable[[Transaction, Any], None]
 Handlers = Mapping[type, Handler]
+Prepare = Callable[[Transaction, list[UUID]], None]
+"""Reads what the handlers of a batch will ask for, for all its subjects at once, into the transaction's memory."""
 
 
 class _Failed(Exception):
@@ -70,6 +72,7 @@ class Inbox:
     service: str
     hears: tuple[str, ...]
     handlers: Handlers
+    prepare: Prepare | None = None
 
     def handle(self, envelopes: Sequence[Envelope]) -> None:
         """Give a batch its effect; returns when every event is stored and, where its turn has come, handled.
@@ -175,6 +178,8 @@ class _Pass:
                 metrics.inbox_repeated.inc()
             else:
                 self.waiting[envelope.subject][key] = _Waiting(envelope)
+        if self.inbox.prepare is not None and len(self.subjects) > 1 and not self.careful:
+            self.inbox.prepare(self.tx, self.subjects)
         for subject in self.subjects:
             self._advance(subject)
         self._write()
@@ -278,7 +283,7 @@ class _Pass:
 
     def _store(self, item: _Waiting, *, state: str, tries: int, error: str | None) -> None:
         e = item.envelope
-        self.tx.execute(
+        self.tx.write(
             """
             insert into inbox (event_id, subject, producer, sequence, type, body, state, tries, next_try_at, error)
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -300,7 +305,7 @@ class _Pass:
                     self._store(item, state="parked", tries=0, error=None)
         if self.done:
             columns = zip(*((e.id, e.subject, e.source, e.sequence, e.type) for e in self.done), strict=True)
-            self.tx.execute(
+            self.tx.write(
                 """
                 insert into inbox (event_id, subject, producer, sequence, type, state, handled_at)
                 select new.*, 'done', now()

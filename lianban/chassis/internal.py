@@ -96,7 +96,7 @@ def calling_service() -> str:
 def record_disclosure(tx: Transaction, subjects: list[UUID], *, what: str, purpose: str) -> None:
     """Write one access-log row for each subject disclosed to the calling service."""
     caller = calling_service()
-    tx.execute(
+    tx.write(
         """
         insert into access_log (at, actor, role, action, subject, purpose, outcome)
         select %s, %s, 'service', %s, subject, %s, 'disclosed' from unnest(%s::uuid[]) as subject

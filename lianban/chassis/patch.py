@@ -19,5 +19,10 @@ eventlet.monkey_patch()
 
 import psycopg.waiting  # noqa: E402
 
-if psycopg.waiting.wait is not psycopg.waiting.wait_select:
+from lianban.chassis import waiting  # noqa: E402
+
+if psycopg.waiting.wait not in (psycopg.waiting.wait_select, waiting.wait):
     raise RuntimeError("psycopg was imported before lianban.chassis.patch: import the patch first")
+
+# The connections look the function up when they wait; opening a connection keeps psycopg's own way.
+psycopg.waiting.wait = waiting.wait

@@ -7,6 +7,7 @@ from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.notification.app import composing, sending
 from services.notification.app.hearing import HANDLERS
+from services.notification.store import matters
 from services.notification.web import create_app
 
 
@@ -21,7 +22,7 @@ class NotificationService:
     documents = Loop("documents", composing.run_due, every=1.0)
     notices = Loop("notices", sending.run_due, every=1.0)
 
-    @consume(hears=HEARS["notification"], handlers=HANDLERS)
+    @consume(hears=HEARS["notification"], handlers=HANDLERS, prepare=matters.load)
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()

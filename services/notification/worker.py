@@ -29,6 +29,7 @@ from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
 from lianban.contracts.notification import DocumentIssued
 from services.notification import metrics
+from services.notification.app.serving import say_sent
 from services.notification.domain.documents import chinese_date
 from services.notification.domain.numbering import document_number
 from services.notification.store import documents, notices
@@ -106,7 +107,7 @@ def issue(press: Press, document: documents.Document) -> int:
         metrics.press_seconds.observe(clock.perf_counter() - started)
         sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
         documents.issue(tx, document.id, number=number, pdf=sealed, at=moment)
-        notices.release(tx, document.id, at=moment)
+        shown = notices.release(tx, document.id, at=moment)
         tx.emit(
             DocumentIssued(
                 document_id=document.id,
@@ -120,6 +121,8 @@ def issue(press: Press, document: documents.Document) -> int:
             subject=document.matter_id,
             at=moment,
         )
+        for notice in shown:
+            say_sent(tx, notice, at=moment)
     metrics.documents.labels(document.kind.value).inc()
     return 1
 

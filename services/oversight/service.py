@@ -6,7 +6,7 @@ from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.oversight.app import watching, working_calendar
-from services.oversight.app.hearing import HANDLERS
+from services.oversight.app.hearing import HANDLERS, prepare
 from services.oversight.web import create_app
 
 
@@ -24,7 +24,7 @@ class OversightService:
     tallies = Loop("tallies", watching.add_up, every=2.0)
     figures = Loop("figures", watching.measure, every=30.0)
 
-    @consume(hears=HEARS["oversight"], handlers=HANDLERS)
+    @consume(hears=HEARS["oversight"], handlers=HANDLERS, prepare=prepare)
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()

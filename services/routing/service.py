@@ -7,6 +7,7 @@ from lianban.chassis import retention
 from lianban.chassis.topology import HEARS
 from services.routing.app import reopening, statements, suggestion
 from services.routing.app.hearing import HANDLERS
+from services.routing.store import cases
 from services.routing.web import create_app
 
 
@@ -23,7 +24,7 @@ class RoutingService:
     statements = Loop("statements", statements.fetch_due, every=1.0)
     closing = Loop("closing", reopening.close_due, every=5.0)
 
-    @consume(hears=HEARS["routing"], handlers=HANDLERS)
+    @consume(hears=HEARS["routing"], handlers=HANDLERS, prepare=cases.prepare)
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()

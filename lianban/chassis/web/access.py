@@ -181,7 +181,7 @@ def log_access(
 ) -> None:
     """Record who saw or did what, in the transaction of the deed; ``action`` is a verb of the service, no free text."""
     who = principal()
-    tx.execute(
+    tx.write(
         """
         insert into access_log (at, actor, role, agency, action, subject, purpose, outcome, request_id)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s)

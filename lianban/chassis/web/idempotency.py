@@ -145,7 +145,7 @@ def _keep(tx: Transaction, scope: tuple[str, str, str], response: Response) -> N
     # Sealed, because an answer may hold a query code.
     sealed = seal(response.get_data(as_text=True), context=_context(scope))
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    tx.execute(
+    tx.write(
         "update idempotency set status = %s, response = %s, headers = %s where caller = %s and route = %s and key = %s",
         (response.status_code, sealed, Jsonb(headers), *scope),
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.calendar import read
+from lianban.chassis.calendar import recent
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
@@ -43,7 +43,7 @@ def compose(claimed: Sequence[Claimed]) -> dict[UUID, Composed]:
     """The messages of several deliveries, with one request to intake for all texts and one for all persons."""
     composed: dict[UUID, Composed] = {}
     with database().transaction() as tx:
-        calendar = read(tx)
+        calendar = recent(tx)
         parts = {item.id: _known(tx, item) for item in claimed}
     ready = {key: part for key, part in parts.items() if isinstance(part, tuple)}
     composed.update({key: part for key, part in parts.items() if not isinstance(part, tuple)})

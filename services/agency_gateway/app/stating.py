@@ -91,7 +91,8 @@ def receive(
     before = store.by_sender_id(tx, agency, statement.sender_id)
     if before is not None:
         return _repeat(before, print_)
-    found = list(problems(statement, claims=assignment.claims, agencies=agencies.active(tx).keys(), received_at=at))
+    proposable = agencies.active(tx) if statement.proposed_agency is not None else {}
+    found = list(problems(statement, claims=assignment.claims, agencies=proposable.keys(), received_at=at))
     if found:
         raise Malformed(found)
     new = _stored(assignment, statement, print_, via, at)

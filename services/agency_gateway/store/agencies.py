@@ -8,7 +8,7 @@ from lianban.contracts.routing import AgencyRegistered
 
 def put(tx: Transaction, agency: AgencyRegistered) -> None:
     """Keep what routing says about an agency."""
-    tx.execute(
+    tx.write(
         """
         insert into agency (code, name, level, region_code, superior_government, superior_vertical, petition_office,
             active)
@@ -23,7 +23,7 @@ def put(tx: Transaction, agency: AgencyRegistered) -> None:
             agency.superior_vertical, agency.petition_office, agency.active,
         ),
     )  # fmt: skip
-    tx.execute("update lane set agency_name = %s where agency_code = %s", (agency.name, agency.code))
+    tx.write("update lane set agency_name = %s where agency_code = %s", (agency.name, agency.code))
 
 
 def active(tx: Transaction) -> dict[str, str]:

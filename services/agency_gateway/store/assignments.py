@@ -76,7 +76,7 @@ def _read(row: dict[str, Any]) -> Assignment:
 
 def put(tx: Transaction, sent: Assignment) -> None:
     """Keep an assignment that was sent; sent again it is brought up to date and its version goes on."""
-    tx.execute(
+    tx.write(
         """
         insert into assignment (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
             region_code, region_name, matter_type, binding, state, sent_at, changed_at)
@@ -97,7 +97,7 @@ def change(
     tx: Transaction, assignment_id: UUID, *, state: AssignmentState, at: datetime, binding: bool | None = None
 ) -> None:
     """Note routing's word on an assignment; ``binding`` only ever becomes true."""
-    tx.execute(
+    tx.write(
         """
         update assignment set state = %s, changed_at = %s, binding = binding or coalesce(%s, false),
             accepted_at = case when %s = 'accepted' then coalesce(accepted_at, %s) else accepted_at end
@@ -117,7 +117,7 @@ def next_version(tx: Transaction, assignment_id: UUID) -> int:
 
 def note_reference(tx: Transaction, assignment_id: UUID, reference: str) -> None:
     """Keep the department's own number for an assignment, the first one it told."""
-    tx.execute("update assignment set reference = coalesce(reference, %s) where id = %s", (reference, assignment_id))
+    tx.write("update assignment set reference = coalesce(reference, %s) where id = %s", (reference, assignment_id))
 
 
 def get(tx: Transaction, assignment_id: UUID) -> Assignment | None:
@@ -169,7 +169,7 @@ def is_blocked(tx: Transaction, assignment_id: UUID) -> bool:
 
 def accuse(tx: Transaction, matter_id: UUID, agencies: Sequence[str]) -> None:
     """Note the agencies that a matter accuses."""
-    tx.executemany(
+    tx.write_many(
         "insert into accused (matter_id, agency_code) values (%s, %s) on conflict do nothing",
         [(matter_id, code) for code in agencies],
     )

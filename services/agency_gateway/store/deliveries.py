@@ -47,7 +47,7 @@ def queue(
     at: datetime,
 ) -> None:
     """Queue a message in its agency's lane, due at ``at``."""
-    tx.execute(
+    tx.write(
         """
         insert into delivery (id, agency_code, assignment_id, matter_id, kind, version, adapter, statement_id, due_at,
             trace, created_at)
@@ -178,7 +178,7 @@ def matter_of(tx: Transaction, delivery_id: UUID) -> UUID | None:
 def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapter: AdapterName | None = None) -> None:
     """Write what a delivery has become; ``adapter`` where it goes on by another one."""
     delivered = step.state is DeliveryState.DELIVERED
-    tx.execute(
+    tx.write(
         """
         update delivery set state = %(state)s, due_at = %(due_at)s, lease_until = null, worker = null, ask = false,
             trouble = %(trouble)s, detail = %(detail)s, reference = coalesce(%(reference)s, reference),
@@ -205,7 +205,7 @@ def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapte
 
 def start_over(tx: Transaction, delivery_id: UUID) -> None:
     """Forget the tries, so that the pauses are short again."""
-    tx.execute("update delivery set tries = 0 where id = %s", (delivery_id,))
+    tx.write("update delivery set tries = 0 where id = %s", (delivery_id,))
 
 
 def interrupted(tx: Transaction, *, worker: str | None, at: datetime) -> list[UUID]:
@@ -240,7 +240,7 @@ def trace_of(tx: Transaction, assignment_id: UUID) -> str | None:
 
 def due_now(tx: Transaction, agency: str, at: datetime) -> None:
     """Let everything that waits in a lane be due, without waiting for its pause to end."""
-    tx.execute(
+    tx.write(
         "update delivery set due_at = %s where agency_code = %s and state in ('pending', 'unknown') and due_at > %s",
         (at, agency, at),
     )
@@ -248,7 +248,7 @@ def due_now(tx: Transaction, agency: str, at: datetime) -> None:
 
 def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: AdapterName) -> None:
     """Send what waits in a lane by the adapter that the agency's new profile names for this kind."""
-    tx.execute(
+    tx.write(
         """
         update delivery set adapter = %s
         where agency_code = %s and kind = %s and adapter <> %s and state in ('pending', 'parked', 'rejected')
@@ -259,7 +259,7 @@ def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: Adapte
 
 def bring_to_desks(tx: Transaction) -> None:
     """Have everything that waits delivered on the agencies' desks."""
-    tx.execute(
+    tx.write(
         "update delivery set adapter = %s where adapter <> %s and state = 'pending'",
         (AdapterName.DESK.value, AdapterName.DESK.value),
     )

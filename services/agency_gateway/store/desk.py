@@ -35,7 +35,7 @@ def put(
     at: datetime,
 ) -> None:
     """Lay a message on the agency's desk; laying it again changes nothing."""
-    tx.execute(
+    tx.write(
         """
         insert into desk_item (delivery_id, assignment_id, agency_code, kind, version, sealed, arrived_at)
         values (%s, %s, %s, %s, %s, %s, %s) on conflict (delivery_id) do nothing

@@ -20,7 +20,7 @@ class FeedItem:
 
 def offer(tx: Transaction, delivery_id: UUID, agency: str, sealed: bytes, at: datetime) -> None:
     """Lay a message into an agency's feed; laying it again changes nothing."""
-    tx.execute(
+    tx.write(
         """
         insert into feed_item (delivery_id, agency_code, sealed, offered_at) values (%s, %s, %s, %s)
         on conflict (delivery_id) do nothing
@@ -52,12 +52,12 @@ def page(tx: Transaction, agency: str, *, after: int, limit: int, at: datetime) 
 
 def lock(tx: Transaction, agency: str) -> None:
     """Hold the agency's feed until commit, so that no smaller cursor becomes visible after a larger one."""
-    tx.execute("select pg_advisory_xact_lock(hashtextextended('feed:' || %s, 0))", (agency,))
+    tx.write("select pg_advisory_xact_lock(hashtextextended('feed:' || %s, 0))", (agency,))
 
 
 def received(tx: Transaction, delivery_id: UUID, at: datetime) -> None:
     """The receipt has come: the bytes leave the feed (the journal has them)."""
-    tx.execute(
+    tx.write(
         "update feed_item set received_at = coalesce(received_at, %s), sealed = null where delivery_id = %s",
         (at, delivery_id),
     )

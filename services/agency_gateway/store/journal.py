@@ -14,7 +14,7 @@ from services.agency_gateway.store.rows import only
 
 def head(tx: Transaction, agency: str) -> tuple[int, bytes]:
     """Position and hash of the agency's last entry, held until commit."""
-    tx.execute(
+    tx.write(
         "insert into journal_head (agency_code, position, hash) values (%s, 0, %s) on conflict do nothing",
         (agency, GENESIS),
     )
@@ -27,7 +27,7 @@ def append(
 ) -> None:
     """Write an entry at its position and move the head."""
     made = link(previous, entry)
-    tx.execute(
+    tx.write(
         """
         insert into journal (agency_code, position, direction, kind, message_id, assignment_id, matter_id, sealed,
             body_hash, sealed_answer, answer_hash, received_at, passed_on_at, answered_at, answer_passed_on_at,
@@ -40,7 +40,7 @@ def append(
             entry.answered_at, entry.answer_passed_on_at, previous, made,
         ),
     )  # fmt: skip
-    tx.execute(
+    tx.write(
         "update journal_head set position = %s, hash = %s where agency_code = %s", (entry.position, made, entry.agency)
     )
 

@@ -17,12 +17,12 @@ TOLD_EVERY = timedelta(seconds=5)
 
 def ensure(tx: Transaction, agency: str, name: str) -> None:
     """Make sure that the agency has a lane."""
-    tx.execute("insert into lane (agency_code, agency_name) values (%s, %s) on conflict do nothing", (agency, name))
+    tx.write("insert into lane (agency_code, agency_name) values (%s, %s) on conflict do nothing", (agency, name))
 
 
 def set_limits(tx: Transaction, agency: str, *, adapter: str, limits: Limits, at: datetime) -> None:
     """Give the lane its profile's limits; a new profile is tried at once, whatever the circuit was."""
-    tx.execute(
+    tx.write(
         """
         update lane set adapter = %s, concurrency = %s, pause_seconds = %s,
             probe_at = case when circuit = 'closed' then probe_at else %s end
@@ -44,7 +44,7 @@ def breaker(tx: Transaction, agency: str) -> Breaker:
 
 def note_success(tx: Transaction, agency: str, at: datetime) -> None:
     """A message got through: the circuit is closed. Writes nothing where that is known already."""
-    tx.execute(
+    tx.write(
         """
         update lane set circuit = 'closed', failures = 0, openings = 0, probe_at = null, last_success_at = %s
         where agency_code = %s
@@ -58,12 +58,12 @@ def note_trouble(
     tx: Transaction, agency: str, breaker: Breaker | None, *, trouble: Trouble, detail: str, at: datetime
 ) -> None:
     """Keep the lane's circuit (where it changed) and its last trouble."""
-    tx.execute(
+    tx.write(
         "update lane set last_trouble = %s, last_detail = %s, last_trouble_at = %s where agency_code = %s",
         (trouble.value, detail, at, agency),
     )
     if breaker is not None:
-        tx.execute(
+        tx.write(
             "update lane set circuit = %s, failures = %s, openings = %s, probe_at = %s where agency_code = %s",
             (breaker.circuit.value, breaker.failures, breaker.openings, breaker.probe_at, agency),
         )
@@ -71,7 +71,7 @@ def note_trouble(
 
 def probe_now(tx: Transaction, agency: str, at: datetime) -> None:
     """Let the next message of an open lane out at once, to see."""
-    tx.execute(
+    tx.write(
         "update lane set probe_at = %s where agency_code = %s and circuit <> 'closed'",
         (at, agency),
     )

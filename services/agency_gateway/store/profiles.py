@@ -55,7 +55,7 @@ def revisions(tx: Transaction, agencies: list[str]) -> dict[str, int]:
 
 def put_secret(tx: Transaction, agency: str, name: str, sealed: bytes) -> None:
     """Keep a sealed secret in place of the one of that name."""
-    tx.execute(
+    tx.write(
         """
         insert into secret (agency_code, name, sealed) values (%s, %s, %s)
         on conflict (agency_code, name) do update set sealed = excluded.sealed
@@ -72,7 +72,7 @@ def secrets(tx: Transaction, agency: str) -> dict[str, bytes]:
 
 def put_token(tx: Transaction, agency: str, label: str, digest: bytes, at: datetime) -> None:
     """Let a token in, in place of the one of that label."""
-    tx.execute(
+    tx.write(
         """
         insert into api_token (hash, agency_code, label, created_at) values (%s, %s, %s, %s)
         on conflict (agency_code, label) do update set hash = excluded.hash, created_at = excluded.created_at,

@@ -100,7 +100,7 @@ def applied_opinions(tx: Transaction, assignments: list[UUID]) -> list[Stored]:
 
 def judge(tx: Transaction, statement_id: UUID, status: StatementStatus, *, refusal: str | None, at: datetime) -> None:
     """Note routing's verdict on a statement; the first verdict stands."""
-    tx.execute(
+    tx.write(
         """
         update statement set status = %s, refusal = %s, judged_at = %s
         where id = %s and status = 'awaiting_confirmation'
@@ -111,7 +111,7 @@ def judge(tx: Transaction, statement_id: UUID, status: StatementStatus, *, refus
 
 def judge_acceptance(tx: Transaction, assignment_id: UUID, *, at: datetime) -> None:
     """Routing has taken the acceptance of an assignment; its event does not name the statement."""
-    tx.execute(
+    tx.write(
         """
         update statement set status = 'applied', judged_at = %s
         where assignment_id = %s and kind = 'accept' and status = 'awaiting_confirmation'

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import agency_gateway, notification, oversight, routing
-from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, ExchangeKind, NoticeChannel
+from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, ExchangeKind, MatterState, NoticeChannel
 from lianban.contracts.refs import AgencyRef
 from lianban.law.lifecycle import Milestones, Part, matter_state
 from services.intake.store import progress, reference
@@ -242,9 +243,17 @@ def _become(tx: Transaction, event: Received[Any], to: AssignmentState, at: date
 
 def _derive(tx: Transaction, event: Received[Any]) -> None:
     """Bring the state to what follows from the parts and moments, by the rule that all services share."""
-    row = progress.standing(tx, event.subject)
-    if row is None:
-        return
+    tx.at_end(_derive_all, event.subject)
+
+
+def _derive_all(tx: Transaction, matters: list[UUID]) -> None:
+    for row in progress.standings(tx, matters):
+        state = _state(row)
+        if state != row["state"]:
+            progress.set_state(tx, row["matter_id"], state)
+
+
+def _state(row: progress.Row) -> MatterState:
     milestones = Milestones(
         disputed=row["disputed"],
         decided=row["decided_at"] is not None,
@@ -252,9 +261,7 @@ def _derive(tx: Transaction, event: Received[Any]) -> None:
         closed=row["closed_at"] is not None,
     )
     parts = [Part(AgencyRole(role), AssignmentState(state)) for role, state in row["parts"]]
-    state = matter_state(parts, milestones)
-    if state != row["state"]:
-        progress.set_state(tx, event.subject, state)
+    return matter_state(parts, milestones)
 
 
 HANDLERS: Handlers = {

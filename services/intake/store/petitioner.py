@@ -21,7 +21,7 @@ class AlreadyRated(Exception):
 
 def add_supplement(tx: Transaction, supplement: UUID, matter: UUID, words: bytes, at: datetime) -> None:
     """Insert a supplement."""
-    tx.execute(
+    tx.write(
         "insert into supplement (id, matter_id, words, supplemented_at) values (%s, %s, %s, %s)",
         (supplement, matter, words, at),
     )

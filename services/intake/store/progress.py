@@ -18,32 +18,32 @@ from lianban.contracts.refs import AgencyRef
 Row = dict[str, Any]
 
 
-def standing(tx: Transaction, matter: UUID) -> Row | None:
-    """What the state follows from: the moments, and role and state of each part of the round that runs."""
+def standings(tx: Transaction, matters: list[UUID]) -> list[Row]:
+    """What the states follow from: the moments, and role and state of each part of the round that runs."""
     return tx.execute(
         """
-        select p.state, p.round, p.disputed, p.decided_at, p.served_at, p.closed_at,
+        select p.matter_id, p.state, p.round, p.disputed, p.decided_at, p.served_at, p.closed_at,
             array(select array[part.role, part.state] from part
                 where part.matter_id = p.matter_id and part.round = p.round order by part.since) as parts
-        from progress p where p.matter_id = %s
+        from progress p where p.matter_id = any(%s)
         """,
-        (matter,),
-    ).fetchone()
+        (matters,),
+    ).fetchall()
 
 
 def set_state(tx: Transaction, matter: UUID, to: MatterState) -> None:
     """Set the state that follows."""
-    tx.execute("update progress set state = %s where matter_id = %s", (to, matter))
+    tx.write("update progress set state = %s where matter_id = %s", (to, matter))
 
 
 def begin(tx: Transaction, matter: UUID) -> None:
     """See to it that a matter has a row."""
-    tx.execute("insert into progress (matter_id) values (%s) on conflict do nothing", (matter,))
+    tx.write("insert into progress (matter_id) values (%s) on conflict do nothing", (matter,))
 
 
 def lead_by(tx: Transaction, matter: UUID, lead: AgencyRef, *, settled: bool) -> None:
     """Set the lead; ``settled`` where this ends a dispute."""
-    tx.execute(
+    tx.write(
         "update progress set lead_code = %s, lead_name = %s, disputed = disputed and not %s where matter_id = %s",
         (lead.code, lead.name, settled, matter),
     )
@@ -51,12 +51,12 @@ def lead_by(tx: Transaction, matter: UUID, lead: AgencyRef, *, settled: bool) ->
 
 def dispute(tx: Transaction, matter: UUID) -> None:
     """Record that nobody accepts."""
-    tx.execute("update progress set disputed = true where matter_id = %s", (matter,))
+    tx.write("update progress set disputed = true where matter_id = %s", (matter,))
 
 
 def decide(tx: Transaction, matter: UUID, round_: int, lead: AgencyRef, at: datetime) -> None:
     """Record the decision of a round."""
-    tx.execute(
+    tx.write(
         """
         update progress set decided_round = %s, lead_code = %s, lead_name = %s, decided_at = %s, served_at = null
         where matter_id = %s
@@ -79,12 +79,12 @@ def serve(tx: Transaction, matter: UUID, round_: int, at: datetime) -> bool:
 
 def close(tx: Transaction, matter: UUID, reason: ClosingReason, at: datetime) -> None:
     """Record that the case was closed."""
-    tx.execute("update progress set closed_at = %s, closing_reason = %s where matter_id = %s", (at, reason, matter))
+    tx.write("update progress set closed_at = %s, closing_reason = %s where matter_id = %s", (at, reason, matter))
 
 
 def reopen(tx: Transaction, matter: UUID, round_: int) -> None:
     """Record that the case is handled anew: it is neither disputed, decided, served nor closed any more."""
-    tx.execute(
+    tx.write(
         """
         update progress set round = %s, disputed = false, decided_at = null, served_at = null, closed_at = null,
             closing_reason = null
@@ -110,18 +110,18 @@ def add_part(
 
 def change_part(tx: Transaction, assignment: UUID, to: AssignmentState, at: datetime) -> None:
     """Set the state of a part; routing says that a part exists before it says what became of it."""
-    tx.execute("update part set state = %s, since = %s where assignment_id = %s", (to, at, assignment))
+    tx.write("update part set state = %s, since = %s where assignment_id = %s", (to, at, assignment))
 
 
 def decide_parts(tx: Transaction, assignments: Sequence[UUID], round_: int) -> None:
     """Mark the parts that went into a decision."""
-    tx.execute("update part set decided_round = %s where assignment_id = any(%s)", (round_, list(assignments)))
+    tx.write("update part set decided_round = %s where assignment_id = any(%s)", (round_, list(assignments)))
 
 
 def start_clock(tx: Transaction, matter: UUID, clock: ClockStarted) -> None:
     """Insert a clock."""
     bound = clock.bound
-    tx.execute(
+    tx.write(
         """
         insert into clock (clock_id, matter_id, rule, agency_code, agency_name, assignment_id, started_on, raw_due,
             legal_due, provisional)
@@ -136,7 +136,7 @@ def start_clock(tx: Transaction, matter: UUID, clock: ClockStarted) -> None:
 
 def move_clock(tx: Transaction, clock: ClockMoved) -> None:
     """Set a clock's dates."""
-    tx.execute(
+    tx.write(
         "update clock set raw_due = %s, legal_due = %s, provisional = %s where clock_id = %s",
         (clock.raw_due, clock.legal_due, clock.provisional, clock.clock_id),
     )
@@ -144,7 +144,7 @@ def move_clock(tx: Transaction, clock: ClockMoved) -> None:
 
 def stop_clock(tx: Transaction, clock: ClockStopped) -> None:
     """Record how a clock ended."""
-    tx.execute(
+    tx.write(
         "update clock set outcome = %s, stopped_at = %s where clock_id = %s",
         (clock.outcome, clock.stopped_at, clock.clock_id),
     )
@@ -152,12 +152,12 @@ def stop_clock(tx: Transaction, clock: ClockStopped) -> None:
 
 def breach_clock(tx: Transaction, clock: UUID) -> None:
     """Record that a clock's end has passed."""
-    tx.execute("update clock set breached = true where clock_id = %s", (clock,))
+    tx.write("update clock set breached = true where clock_id = %s", (clock,))
 
 
 def keep_document(tx: Transaction, matter: UUID, document: DocumentIssued) -> None:
     """Insert a document."""
-    tx.execute(
+    tx.write(
         """
         insert into document (document_id, matter_id, kind, number, issuer_code, issuer_name, round, issued_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (document_id) do nothing
@@ -180,7 +180,7 @@ def keep_notice(
     served_at: datetime | None = None,
 ) -> None:
     """Record that a message was sent or served; the first of each counts."""
-    tx.execute(
+    tx.write(
         """
         insert into notice as old (notice_id, matter_id, kind, document_id, sent_at, served_at)
         values (%s, %s, %s, %s, %s, %s)
@@ -223,7 +223,7 @@ def note(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Add an entry to the time line."""
-    tx.execute(
+    tx.write(
         """
         insert into timeline_entry (event_id, matter_id, at, kind, agency_code, agency_name, data)
         values (%s, %s, %s, %s, %s, %s, %s) on conflict (event_id) do nothing

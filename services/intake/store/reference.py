@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def keep_region(tx: Transaction, region: RegionRegistered) -> None:
     """Insert or change a region."""
-    tx.execute(
+    tx.write(
         """
         insert into region (code, name, level, parent_code) values (%s, %s, %s, %s)
         on conflict (code) do update set name = excluded.name, level = excluded.level,
@@ -26,7 +26,7 @@ def keep_region(tx: Transaction, region: RegionRegistered) -> None:
 
 def keep_agency(tx: Transaction, agency: AgencyRegistered) -> None:
     """Insert or change an agency."""
-    tx.execute(
+    tx.write(
         """
         insert into agency (code, name, level, region_code, petition_office, superior_government, superior_vertical,
             active)

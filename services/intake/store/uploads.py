@@ -28,7 +28,7 @@ class NewUpload:
 
 def insert(tx: Transaction, new: NewUpload) -> None:
     """Insert an upload."""
-    tx.execute(
+    tx.write(
         "insert into upload (id, uploader, name, media_type, bytes, sha256, uploaded_at)"
         " values (%s, %s, %s, %s, %s, %s, %s)",
         (new.id, new.uploader, new.name, new.media_type, new.size, new.sha256, new.uploaded_at),

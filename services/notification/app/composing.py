@@ -31,7 +31,7 @@ def run_due() -> int:
     with database().transaction() as tx:
         due = documents.due(tx, "drafted", at=moment, limit=BATCH)
         documents.hold(tx, [d.id for d in due], moment + documents.HOLD)
-        calendar = work_calendar.read(tx) if due else None
+        calendar = work_calendar.recent(tx) if due else None
     if not due or calendar is None:
         return 0
     try:

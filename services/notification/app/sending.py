@@ -1,4 +1,4 @@
-"""Handing notices over: e-mail by SMTP with a deterministic message id, the portal by saying that it is there.
+"""Handing notices over by e-mail, with a deterministic message id; what the portal shows is there without being sent.
 
 A notice goes out again only when it is not known to have been handed over; its message id stays the same, so
 that a repetition is recognisable. Addresses are fetched just before sending and not kept.
@@ -29,9 +29,9 @@ from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA, now
 from lianban.contracts.codes import NoticeChannel
-from lianban.contracts.notification import NoticeFailed, NoticeSent
+from lianban.contracts.notification import NoticeFailed
 from services.notification import metrics
-from services.notification.app.serving import say_served
+from services.notification.app.serving import say_sent, say_served
 from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices
 
@@ -50,14 +50,7 @@ def run_due() -> int:
     """Hand over notices whose turn has come; returns how many were settled."""
     with database().transaction() as tx:
         taken = notices.take(tx, at=now(), limit=BATCH)
-    by_mail = [n for n in taken if n.channel is NoticeChannel.EMAIL]
-    done = 0
-    for notice in taken:
-        if notice.channel is NoticeChannel.PORTAL:
-            done += _settle(notice, by=NoticeChannel.PORTAL)
-    if by_mail:
-        done += _mail(by_mail)
-    return done
+    return _mail(taken) if taken else 0
 
 
 def _mail(batch: Sequence[notices.Notice]) -> int:
@@ -90,7 +83,7 @@ def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any
         return 0
     except Poison as error:
         return _give_up(notice, "not-composed", str(error))
-    return _settle(notice, by=NoticeChannel.EMAIL)
+    return _settle(notice)
 
 
 def _code(error: smtplib.SMTPException) -> int:
@@ -99,27 +92,15 @@ def _code(error: smtplib.SMTPException) -> int:
     return int(getattr(error, "smtp_code", 450))
 
 
-def _settle(notice: notices.Notice, *, by: NoticeChannel) -> int:
+def _settle(notice: notices.Notice) -> int:
     moment = now()
     with database().transaction() as tx:
         tx.lock(notice.matter_id)
         if not notices.sent(tx, notice.id, at=moment):
             return 0
-        tx.emit(
-            NoticeSent(
-                notice_id=notice.id,
-                kind=notice.kind,
-                channel=notice.channel,
-                message_id=notice.message_id,
-                document_id=notice.document_id,
-                sent_at=moment,
-            ),
-            subject=notice.matter_id,
-            at=moment,
-        )
-        if by is NoticeChannel.EMAIL and site.table("notification").get("email_proves_service", False):
+        say_sent(tx, notice, at=moment)
+        if site.table("notification").get("email_proves_service", False):
             say_served(tx, notice.id, means=NoticeChannel.EMAIL, at=moment)
-    metrics.notices.labels(by.value, "sent").inc()
     return 1
 
 

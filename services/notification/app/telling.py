@@ -18,6 +18,7 @@ from lianban.contracts.codes import AgencyRole, DocumentKind, NoticeChannel, Not
 from lianban.contracts.intake import MatterRegistered, MatterWithdrawn
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import CaseAccepted, CaseClosed, CaseDecided, CaseReopened, CaseRouted
+from services.notification.app.serving import say_sent
 from services.notification.domain.numbering import document_id, message_id, notice_id
 from services.notification.store import documents, matters, notices
 
@@ -145,22 +146,26 @@ def _tell(tx: Transaction, event: Received[Any], told: _Told) -> None:
     }
     channels = {NoticeChannel.PORTAL, *matter.reachable} & {NoticeChannel.PORTAL, NoticeChannel.EMAIL}
     ids = {channel: notice_id(event.id, told.kind, channel) for channel in sorted(channels)}
-    notices.add(
-        tx,
-        [
+    made = []
+    for channel, identity in ids.items():
+        there = channel is NoticeChannel.PORTAL and told.document is None  # the page shows it from now on
+        made.append(
             notices.Notice(
-                id=ids[channel],
+                id=identity,
                 matter_id=event.subject,
                 kind=told.kind,
                 channel=channel,
                 document_id=told.document.id if told.document else None,
                 facts=facts,
-                state="waiting" if told.document else "queued",
-                message_id=message_id(ids[channel], domain),
+                state="waiting" if told.document else "sent" if there else "queued",
+                sent_at=event.time if there else None,
+                message_id=message_id(identity, domain),
                 happened_at=event.time,
                 trace=traces.text(),
             )
-            for channel in ids
-        ],
-    )
+        )
+    notices.add(tx, made)
+    for notice in made:
+        if notice.state == "sent":
+            say_sent(tx, notice, at=event.time)
     tx.wake("documents" if told.document else "notices")

@@ -88,12 +88,12 @@ def due(tx: Transaction, state: str, *, at: datetime, limit: int) -> list[Docume
 
 def hold(tx: Transaction, ids: list[UUID], until: datetime) -> None:
     """Keep documents from being taken again before ``until``: whoever holds them works with no transaction open."""
-    tx.execute("update document set next_try_at = %s where id = any(%s)", (until, ids))
+    tx.write("update document set next_try_at = %s where id = any(%s)", (until, ids))
 
 
 def compose(tx: Transaction, document_id: UUID, content: bytes, *, at: datetime) -> None:
     """Store the sealed content; the press takes it from here."""
-    tx.execute(
+    tx.write(
         "update document set state = 'composed', content = %s, next_try_at = %s, tries = 0, error = null"
         " where id = %s and state = 'drafted'",
         (content, at, document_id),
@@ -102,7 +102,7 @@ def compose(tx: Transaction, document_id: UUID, content: bytes, *, at: datetime)
 
 def fail(tx: Transaction, document_id: UUID, error: str, *, at: datetime) -> None:
     """Note why a step failed; it is tried again with growing pauses, at most 5 minutes."""
-    tx.execute(
+    tx.write(
         "update document set tries = tries + 1, error = %s,"
         " next_try_at = %s + least(interval '5 minutes', interval '2 seconds' * power(2, least(tries, 10)))"
         " where id = %s",
@@ -138,7 +138,7 @@ def lock_composed(tx: Transaction, document_id: UUID) -> bool:
 
 def issue(tx: Transaction, document_id: UUID, *, number: str, pdf: bytes, at: datetime) -> None:
     """Store the number and the sealed PDF."""
-    tx.execute(
+    tx.write(
         "update document set state = 'issued', number = %s, issued_at = %s, pdf = %s where id = %s",
         (number, at, pdf, document_id),
     )

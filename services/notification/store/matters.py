@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
@@ -25,7 +26,7 @@ class Matter:
 
 def insert(tx: Transaction, matter: Matter) -> None:
     """Keep a newly registered matter."""
-    tx.execute(
+    tx.write(
         "insert into matter (id, number, region_code, region_name, reachable, received_at)"
         " values (%s, %s, %s, %s, %s, %s)",
         (
@@ -37,16 +38,31 @@ def insert(tx: Transaction, matter: Matter) -> None:
             matter.received_at,
         ),
     )
+    if (_MEMORY, matter.id) in tx.memory:
+        tx.memory[_MEMORY, matter.id] = matter
+
+
+_COLUMNS = "id, number, region_code, region_name, reachable, received_at, withdrawn_at"
+_MEMORY = "notification matter"
+
+
+def load(tx: Transaction, matter_ids: list[UUID]) -> None:
+    """Read many matters into the transaction's memory."""
+    tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
+    for row in tx.execute(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,)):
+        tx.memory[_MEMORY, row["id"]] = _read(row)
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:
     """The matter, None where it never was registered here (a sealed accusation, for example)."""
-    row = tx.execute(
-        "select id, number, region_code, region_name, reachable, received_at, withdrawn_at from matter where id = %s",
-        (matter_id,),
-    ).fetchone()
-    if row is None:
-        return None
+    if (_MEMORY, matter_id) in tx.memory:
+        remembered: Matter | None = tx.memory[_MEMORY, matter_id]
+        return remembered
+    row = tx.execute(f"select {_COLUMNS} from matter where id = %s", (matter_id,)).fetchone()
+    return _read(row) if row is not None else None
+
+
+def _read(row: dict[str, Any]) -> Matter:
     return Matter(
         id=row["id"],
         number=row["number"],
@@ -60,7 +76,8 @@ def get(tx: Transaction, matter_id: UUID) -> Matter | None:
 
 def withdraw(tx: Transaction, matter_id: UUID, at: datetime) -> None:
     """Note that the petitioner withdrew the matter, and cancel what has not been handed over."""
-    tx.execute("update matter set withdrawn_at = %s where id = %s", (at, matter_id))
-    tx.execute(
+    tx.memory.pop((_MEMORY, matter_id), None)
+    tx.write("update matter set withdrawn_at = %s where id = %s", (at, matter_id))
+    tx.write(
         "update notice set state = 'cancelled' where matter_id = %s and state in ('waiting', 'queued')", (matter_id,)
     )

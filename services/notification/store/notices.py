@@ -30,11 +30,12 @@ class Notice:
     message_id: str
     happened_at: datetime
     state: str = "queued"
+    sent_at: datetime | None = None
     tries: int = 0
     trace: str | None = None
 
 
-_COLUMNS = "id, matter_id, kind, channel, document_id, facts, message_id, happened_at, state, tries, trace"
+_COLUMNS = "id, matter_id, kind, channel, document_id, facts, message_id, happened_at, state, sent_at, tries, trace"
 
 
 def _read(row: dict[str, Any]) -> Notice:
@@ -43,11 +44,11 @@ def _read(row: dict[str, Any]) -> Notice:
 
 def add(tx: Transaction, notices: Iterable[Notice]) -> None:
     """Put notices on the list; one that is there already stays as it is."""
-    tx.executemany(
+    tx.write_many(
         """
         insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at,
-            next_try_at, trace)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+            next_try_at, sent_at, trace)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
         """,
         [
             (
@@ -61,6 +62,7 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
                 n.message_id,
                 n.happened_at,
                 n.happened_at,
+                n.sent_at,
                 n.trace,
             )
             for n in notices
@@ -77,12 +79,17 @@ def agencies_told(tx: Transaction, matter_id: UUID) -> tuple[str, list[str]]:
     return (row["facts"]["lead"], row["facts"]["co_handlers"]) if row else ("", [])
 
 
-def release(tx: Transaction, document_id: UUID, *, at: datetime) -> None:
-    """The document is issued: the notices that waited for it may go."""
-    tx.execute(
-        "update notice set state = 'queued', next_try_at = %s where document_id = %s and state = 'waiting'",
-        (at, document_id),
+def release(tx: Transaction, document_id: UUID, *, at: datetime) -> list[Notice]:
+    """The document is issued: the notices that waited for it may go; returns those that are there with it."""
+    rows = tx.execute(
+        f"""
+        update notice set next_try_at = %(at)s, state = case when channel = %(portal)s then 'sent' else 'queued' end,
+            sent_at = case when channel = %(portal)s then %(at)s::timestamptz end
+        where document_id = %(document)s and state = 'waiting' returning {_COLUMNS}
+        """,
+        {"at": at, "portal": NoticeChannel.PORTAL.value, "document": document_id},
     )
+    return [notice for notice in map(_read, rows) if notice.state == "sent"]
 
 
 def take(tx: Transaction, *, at: datetime, limit: int) -> list[Notice]:
@@ -130,7 +137,7 @@ def failed(tx: Transaction, notice_id: UUID, *, error: str) -> bool:
 
 def put_back(tx: Transaction, notice_id: UUID, *, error: str, until: datetime) -> None:
     """Known not to have been handed over: try again later."""
-    tx.execute(
+    tx.write(
         "update notice set state = 'queued', error = %s, next_try_at = %s where id = %s and state = 'sending'",
         (error[:500], until, notice_id),
     )

@@ -29,6 +29,12 @@ from services.oversight.store import clocks, ledger, matters
 _REFERENCE = (routing.RegionRegistered, routing.AgencyRegistered)
 
 
+def prepare(tx: Transaction, subjects: list[UUID]) -> None:
+    """What :func:`hear` will ask for, for a whole batch."""
+    matters.load(tx, subjects)
+    clocks.load(tx, subjects)
+
+
 def hear(tx: Transaction, event: Received[Any]) -> None:
     """One event of any producer."""
     ledger.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -63,8 +63,24 @@ def _read(row: dict[str, Any]) -> Kept:
     )
 
 
+_MEMORY = "clocks of a matter"
+
+
+def load(tx: Transaction, matter_ids: list[UUID]) -> None:
+    """Read the clocks of many matters into the transaction's memory."""
+    found: dict[UUID, dict[UUID, Kept]] = {matter_id: {} for matter_id in matter_ids}
+    for row in tx.execute(
+        f"select {_COLUMNS} from clock where matter_id = any(%s) order by started_on, rule, id", (matter_ids,)
+    ):
+        found[row["matter_id"]][row["id"]] = _read(row)
+    tx.memory.update({(_MEMORY, matter_id): kept for matter_id, kept in found.items()})
+
+
 def of_matter(tx: Transaction, matter_id: UUID) -> list[Kept]:
     """All clocks of a matter, in the order of their starts."""
+    remembered: dict[UUID, Kept] | None = tx.memory.get((_MEMORY, matter_id))
+    if remembered is not None:
+        return list(remembered.values())
     rows = tx.execute(
         f"select {_COLUMNS} from clock where matter_id = %s order by started_on, rule, id",
         (matter_id,),
@@ -79,7 +95,7 @@ def state_of(tx: Transaction, matter_id: UUID, *, reachable: bool) -> Clocks:
 
 def save(tx: Transaction, matter_id: UUID, clock: Clock, *, next_look: date | None, edition: int) -> None:
     """Write a clock that started, moved or ended, and count it where it ended."""
-    tx.execute(
+    tx.write(
         """
         with place as (
             select region_code, (select outcome from clock where id = %(id)s) as was from matter where id = %(matter)s
@@ -119,6 +135,14 @@ def save(tx: Transaction, matter_id: UUID, clock: Clock, *, next_look: date | No
             "edition": edition,
         },
     )
+    remembered: dict[UUID, Kept] | None = tx.memory.get((_MEMORY, matter_id))
+    if remembered is not None:
+        before = remembered.get(clock.id)
+        remembered[clock.id] = (
+            replace(before, clock=clock)
+            if before
+            else Kept(clock=clock, matter_id=matter_id, warned=(), breached_at=None)
+        )
 
 
 def matters_to_look_at(tx: Transaction, today: date, limit: int) -> list[UUID]:
@@ -136,7 +160,7 @@ def said(
     tx: Transaction, clock_id: UUID, *, warned: list[str], breached_at: datetime | None, next_look: date | None
 ) -> None:
     """Note what was said about a running clock and when to look again."""
-    tx.execute(
+    tx.write(
         "update clock set warned = warned || %s::text[], breached_at = coalesce(breached_at, %s), next_look = %s"
         " where id = %s",
         (warned, breached_at, next_look, clock_id),

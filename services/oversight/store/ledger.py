@@ -14,7 +14,7 @@ from services.oversight.domain.entry import Entry
 
 def append(tx: Transaction, partition: int, entry: Entry) -> None:
     """Add an entry at the end of its partition's chain, in one statement."""
-    tx.execute(
+    tx.write(
         """
         with head as (
             update ledger_head set position = position + 1, hash = sha256(hash || %(digest)s)

@@ -50,6 +50,9 @@ _COLUMNS = (
 )
 
 
+_MEMORY = "oversight matter"
+
+
 def _read(row: dict[str, Any]) -> Matter:
     lead = AgencyRef(row["lead_code"], row["lead_name"]) if row["lead_code"] else None
     rest = {name: row[name] for name in _COLUMNS.split(", ") if name not in ("lead_code", "lead_name", "state")}
@@ -58,7 +61,7 @@ def _read(row: dict[str, Any]) -> Matter:
 
 def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: datetime) -> None:
     """A matter is registered."""
-    tx.execute(
+    tx.write(
         """
         with registered as (
             insert into matter (id, number, region_code, region_name, state, received_at, changed_at, reachable)
@@ -77,10 +80,33 @@ def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: date
             bool(data.reachable),
         ),
     )
+    if (_MEMORY, matter_id) in tx.memory and tx.memory[_MEMORY, matter_id] is None:
+        tx.memory[_MEMORY, matter_id] = Matter(
+            id=matter_id,
+            number=data.number,
+            region_code=data.region_code,
+            region_name=data.region_name,
+            state=MatterState.REGISTERED,
+            received_at=data.received_at,
+            changed_at=at,
+            lead=None,
+            reachable=bool(data.reachable),
+            round=1,
+        )
+
+
+def load(tx: Transaction, matter_ids: list[UUID]) -> None:
+    """Read many matters into the transaction's memory."""
+    tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
+    for row in tx.execute(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,)):
+        tx.memory[_MEMORY, row["id"]] = _read(row)
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:
     """The matter with an id."""
+    if (_MEMORY, matter_id) in tx.memory:
+        remembered: Matter | None = tx.memory[_MEMORY, matter_id]
+        return remembered
     row = tx.execute(f"select {_COLUMNS} from matter where id = %s", (matter_id,)).fetchone()
     return _read(row) if row else None
 
@@ -104,7 +130,7 @@ def change(
     at: datetime,
 ) -> None:
     """Bring a matter up to date; None leaves a column as it is. Closed it stays until another state follows."""
-    tx.execute(
+    tx.write(
         """
         with before as (
             select region_code, state from matter where id = %(id)s and state <> %(state)s::text
@@ -127,6 +153,11 @@ def change(
             "at": at,
         },
     )
+    before: Matter | None = tx.memory.get((_MEMORY, matter_id))
+    if before is not None:
+        tx.memory[_MEMORY, matter_id] = replace(
+            before, state=state or before.state, lead=lead or before.lead, round=round_ or before.round, changed_at=at
+        )
 
 
 def page(
@@ -223,7 +254,7 @@ def agencies(tx: Transaction, *, territory: str) -> list[AgencyRef]:
 
 def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
     """An assignment went out, or again with a binding decision."""
-    tx.execute(
+    tx.write(
         """
         with place as (
             select region_code from matter where id = %(matter)s
@@ -255,7 +286,7 @@ def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
 
 def move(tx: Transaction, assignment_id: UUID, state: AssignmentState, *, ended: bool, at: datetime) -> None:
     """An assignment's state changed."""
-    tx.execute(
+    tx.write(
         """
         with moved as (
             update assignment set state = %(state)s, ended_at = %(ended)s, objections = objections + %(objected)s

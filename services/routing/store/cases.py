@@ -95,13 +95,40 @@ def _case(row: dict[str, Any], assignments: list[Assignment]) -> Case:
     )
 
 
+_MEMORY, _WRITTEN = "petition case", "assignments as written"
+
+
+def prepare(tx: Transaction, case_ids: list[UUID]) -> None:
+    """Read many cases into the transaction's memory, each for the next :func:`load`."""
+    rows = tx.execute("select * from petition_case where id = any(%s)", (case_ids,)).fetchall()
+    parts: dict[UUID, list[Assignment]] = {row["id"]: [] for row in rows}
+    for item in tx.execute("select * from assignment where case_id = any(%s) order by position", (list(parts),)):
+        parts[item["case_id"]].append(_assignment(item))
+    tx.memory.update({(_MEMORY, case_id): None for case_id in case_ids})
+    for row in rows:
+        tx.memory[_MEMORY, row["id"]] = _remember(tx, _case(row, parts[row["id"]]))
+
+
+def _remember(tx: Transaction, case: Case) -> Case:
+    """Note how the assignments stand in the database, so that only changed ones are written."""
+    tx.memory[_WRITTEN, case.id] = {item.id: _changing(item) for item in case.assignments}
+    return case
+
+
+def _changing(item: Assignment) -> tuple[Any, ...]:
+    return (item.state, item.binding, item.objection, item.statement_id, item.results)
+
+
 def load(tx: Transaction, case_id: UUID) -> Case | None:
     """One case with its assignments; to change it, take its stream first."""
+    if (_MEMORY, case_id) in tx.memory:
+        prepared: Case | None = tx.memory.pop((_MEMORY, case_id))
+        return prepared
     row = tx.execute("select * from petition_case where id = %s", (case_id,)).fetchone()
     if row is None:
         return None
     rows = tx.execute("select * from assignment where case_id = %s order by position", (case_id,))
-    return _case(row, [_assignment(item) for item in rows])
+    return _remember(tx, _case(row, [_assignment(item) for item in rows]))
 
 
 def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
@@ -139,7 +166,7 @@ def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
 def save(tx: Transaction, case: Case) -> None:
     """Write a changed case and its assignments; the version rises by one."""
     dispute = case.dispute
-    tx.execute(
+    tx.write(
         """
         update petition_case set blocked = %s, state = %s, attention = %s, round = %s, matter_type = %s, dispute = %s,
             decision_id = %s, decided_at = %s, served_at = %s, close_due = %s, version = version + 1
@@ -168,10 +195,12 @@ def save(tx: Transaction, case: Case) -> None:
         ),
     )
     case.version += 1
-    if case.assignments:
+    written = tx.memory.get((_WRITTEN, case.id), {})
+    changed = [item for item in case.assignments if written.get(item.id) != _changing(item)]
+    if changed:
         # Ended parts first: the constraints on one lead and one part per agency hold at every row.
-        ordered = sorted(case.assignments, key=lambda a: (a.active, a.position))
-        tx.executemany(
+        ordered = sorted(changed, key=lambda a: (a.active, a.position))
+        tx.write_many(
             """
             insert into assignment (id, case_id, position, round, agency_code, agency_name, role, kind, claims, state,
                                     binding, sent_at, objection, statement_id, results)
@@ -181,6 +210,7 @@ def save(tx: Transaction, case: Case) -> None:
             """,
             [_row(case.id, item) for item in ordered],
         )
+    _remember(tx, case)
 
 
 def _row(case_id: UUID, item: Assignment) -> tuple[Any, ...]:
@@ -217,15 +247,14 @@ def add_history(
     tx: Transaction, case_id: UUID, rows: list[tuple[datetime, str, str, dict[str, Any]]], *, note: bytes | None
 ) -> None:
     """Append what happened: time, type, actor, data; the officer's words go with the first row."""
-    found = tx.execute(
-        "select coalesce(max(position), 0) as last from history where case_id = %s", (case_id,)
-    ).fetchone()
-    last = int(found["last"]) if found else 0
-    tx.executemany(
-        "insert into history (case_id, position, at, type, actor, data, note) values (%s, %s, %s, %s, %s, %s, %s)",
+    tx.write_many(
+        """
+        insert into history (case_id, position, at, type, actor, data, note)
+        select %s, (select coalesce(max(position), 0) + 1 from history where case_id = %s), %s, %s, %s, %s, %s
+        """,
         [
-            (case_id, last + number, at, kind, actor, Jsonb(data), note if number == 1 else None)
-            for number, (at, kind, actor, data) in enumerate(rows, start=1)
+            (case_id, case_id, at, kind, actor, Jsonb(data), note if number == 0 else None)
+            for number, (at, kind, actor, data) in enumerate(rows)
         ],
     )
 
@@ -240,7 +269,7 @@ def next_history_position(tx: Transaction, case_id: UUID) -> int:
 
 def put_votes(tx: Transaction, case_id: UUID, round_: int, votes: tuple[RatingVote, ...], *, at: datetime) -> None:
     """Keep votes; a later vote for the same target replaces the earlier one."""
-    tx.executemany(
+    tx.write_many(
         """
         insert into rating (case_id, round, target, agency_code, value, rated_at) values (%s, %s, %s, %s, %s, %s)
         on conflict (case_id, round, target, agency_code) do update

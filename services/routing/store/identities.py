@@ -51,7 +51,7 @@ def put_attempt(
     tx: Transaction, state_hash: bytes, *, browser_hash: bytes, provider: str, sealed: bytes, at: datetime
 ) -> None:
     """A browser goes to a provider."""
-    tx.execute(
+    tx.write(
         """
         insert into sign_in_attempt (state_hash, browser_hash, provider, sealed, started_at)
         values (%s, %s, %s, %s, %s)
@@ -74,9 +74,9 @@ def take_attempt(tx: Transaction, state_hash: bytes, *, browser_hash: bytes, pro
 
 def forget_attempts(tx: Transaction, *, before: datetime) -> None:
     """Browsers that never came back."""
-    tx.execute("delete from sign_in_attempt where started_at < %s", (before,))
+    tx.write("delete from sign_in_attempt where started_at < %s", (before,))
 
 
 def forget_tokens(tx: Transaction, *, at: datetime) -> None:
     """What providers told of persons whose session ran out."""
-    tx.execute("update staff_session set id_token = null where id_token is not null and expires_at <= %s", (at,))
+    tx.write("update staff_session set id_token = null where id_token is not null and expires_at <= %s", (at,))

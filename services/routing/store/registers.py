@@ -48,7 +48,7 @@ def regions(tx: Transaction) -> list[Region]:
 
 def put_region(tx: Transaction, item: Region, *, at: datetime) -> None:
     """Add a region or change it."""
-    tx.execute(
+    tx.write(
         """
         insert into region (code, name, level, parent_code, registered_at) values (%s, %s, %s, %s, %s)
         on conflict (code) do update
@@ -86,7 +86,7 @@ def agency_page(tx: Transaction, *, q: str | None, after: str | None, limit: int
 
 def put_agency(tx: Transaction, item: Agency, *, at: datetime) -> None:
     """Add an agency or change it."""
-    tx.execute(
+    tx.write(
         """
         insert into agency (code, name, level, region_code, petition_office, superior_government, superior_vertical,
                             functions, phone, address, duty_hours, successor, active, registered_at)
@@ -147,7 +147,7 @@ def matter_types(tx: Transaction) -> list[MatterType]:
 
 def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
     """Add an item of the catalogue or change it; its revision rises only when something changed."""
-    tx.execute(
+    tx.write(
         """
         insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis,
                                         revision, registered_at)

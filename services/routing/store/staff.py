@@ -68,7 +68,7 @@ def by_id(tx: Transaction, staff_id: UUID) -> Account | None:
 
 def put(tx: Transaction, staff_id: UUID, item: Staff, password_hash: str | None, *, at: datetime) -> None:
     """Add an account or change it; no password hash keeps the old one."""
-    tx.execute(
+    tx.write(
         """
         insert into staff (id, username, name, password_hash, roles, agency_code, territory, active, registered_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -93,17 +93,17 @@ def put(tx: Transaction, staff_id: UUID, item: Staff, password_hash: str | None,
 
 def note_failure(tx: Transaction, staff_id: UUID, failures: int, locked_until: datetime | None) -> None:
     """A wrong password."""
-    tx.execute("update staff set failures = %s, locked_until = %s where id = %s", (failures, locked_until, staff_id))
+    tx.write("update staff set failures = %s, locked_until = %s where id = %s", (failures, locked_until, staff_id))
 
 
 def note_success(tx: Transaction, staff_id: UUID, *, at: datetime) -> None:
     """A right password."""
-    tx.execute("update staff set failures = 0, locked_until = null, signed_in_at = %s where id = %s", (at, staff_id))
+    tx.write("update staff set failures = 0, locked_until = null, signed_in_at = %s where id = %s", (at, staff_id))
 
 
 def set_password(tx: Transaction, staff_id: UUID, password_hash: str) -> None:
     """A new password."""
-    tx.execute("update staff set password_hash = %s where id = %s", (password_hash, staff_id))
+    tx.write("update staff set password_hash = %s where id = %s", (password_hash, staff_id))
 
 
 def open_session(
@@ -118,7 +118,7 @@ def open_session(
     id_token: bytes | None = None,
 ) -> None:
     """A browser signed in; ``provider`` vouched for the person with the sealed ``id_token``, or nobody but we did."""
-    tx.execute(
+    tx.write(
         """
         insert into staff_session
             (id, staff_id, token_hash, started_at, refreshed_at, expires_at, provider, id_token)
@@ -154,7 +154,7 @@ def session_of(tx: Transaction, token_hash: bytes) -> Session | None:
 
 def replace_token(tx: Transaction, session_id: UUID, token_hash: bytes, *, at: datetime) -> None:
     """The session goes on with a new refresh token."""
-    tx.execute(
+    tx.write(
         "update staff_session set previous_hash = token_hash, token_hash = %s, refreshed_at = %s where id = %s",
         (token_hash, at, session_id),
     )
@@ -162,7 +162,7 @@ def replace_token(tx: Transaction, session_id: UUID, token_hash: bytes, *, at: d
 
 def end_session(tx: Transaction, session_id: UUID, *, at: datetime) -> None:
     """The session is over; what its provider told of the person is forgotten."""
-    tx.execute(
+    tx.write(
         "update staff_session set ended_at = %s, id_token = null where id = %s and ended_at is null", (at, session_id)
     )
 

@@ -17,7 +17,7 @@ from services.routing.domain.suggesting import Candidate, Reason, Suggestion, Ty
 
 def put(tx: Transaction, case_id: UUID, made: Suggestion, *, at: datetime) -> None:
     """Keep the newest suggestion of a case."""
-    tx.execute(
+    tx.write(
         """
         insert into suggestion (case_id, lead, co_handlers, matter_type, body, made_at) values (%s, %s, %s, %s, %s, %s)
         on conflict (case_id) do update set lead = excluded.lead, co_handlers = excluded.co_handlers,

@@ -26,12 +26,12 @@ def take_due_cases(tx: Transaction, *, at: datetime, until: datetime, limit: int
 
 def suggestion_made(tx: Transaction, case_id: UUID) -> None:
     """The case no longer waits for a suggestion."""
-    tx.execute("update petition_case set suggest_due = null where id = %s", (case_id,))
+    tx.write("update petition_case set suggest_due = null where id = %s", (case_id,))
 
 
 def want_suggestion(tx: Transaction, case_id: UUID, *, at: datetime) -> None:
     """The case's text changed: fetch it again and suggest anew."""
-    tx.execute("update petition_case set suggest_due = %s where id = %s", (at, case_id))
+    tx.write("update petition_case set suggest_due = %s where id = %s", (at, case_id))
 
 
 def waiting_for_suggestion(tx: Transaction) -> int:
@@ -42,7 +42,7 @@ def waiting_for_suggestion(tx: Transaction) -> int:
 
 def put_text(tx: Transaction, case_id: UUID, body: bytes, grams: list[int], *, at: datetime) -> None:
     """Keep a matter's sealed text and its keyed grams."""
-    tx.execute(
+    tx.write(
         """
         insert into case_text (case_id, body, grams, fetched_at) values (%s, %s, %s, %s)
         on conflict (case_id) do update
@@ -71,7 +71,7 @@ def put_statement(
     fetch_at: datetime,
 ) -> None:
     """A department said something; its words are to be fetched."""
-    tx.execute(
+    tx.write(
         """
         insert into statement (id, case_id, assignment_id, agency_code, kind, refused, stated_at, fetch_due)
         values (%s, %s, %s, %s, %s, %s, %s, %s)
@@ -96,7 +96,7 @@ def take_due_statements(tx: Transaction, *, at: datetime, until: datetime, limit
 
 def put_statement_text(tx: Transaction, statement_id: UUID, body: bytes) -> None:
     """Keep a statement's sealed words."""
-    tx.execute("update statement set body = %s, fetch_due = null where id = %s", (body, statement_id))
+    tx.write("update statement set body = %s, fetch_due = null where id = %s", (body, statement_id))
 
 
 def statements(tx: Transaction, case_id: UUID) -> list[dict[str, Any]]:
