@@ -52,7 +52,8 @@ BATCH = 64
 """Messages claimed at once; their texts are fetched together."""
 LEASE = timedelta(seconds=180)
 """A message in work for longer than the longest permitted call belongs to a process that died."""
-WRITE_TRIES = 6
+WRITE_PAUSE_SECONDS = 2.0
+"""The longest pause before an outcome that could not be written down is written again."""
 
 
 @cache
@@ -261,15 +262,20 @@ def link_to(file: UUID, agency: str) -> str:
 
 
 def _write_down(item: Claimed, result: _Result, profile: Profile) -> None:
-    """Write down the outcome; where the database is away for a moment, wait for it rather than forget it."""
-    for attempt in range(1, WRITE_TRIES + 1):
+    """Write down the outcome; where the database is away, wait for it rather than forget what the department said.
+
+    When the lease is over somebody else takes the message up and asks the department.
+    """
+    lease_over, pause = clock.monotonic() + LEASE.total_seconds(), 0.2
+    while True:
         try:
             with database().transaction() as tx:
                 _write(tx, item, result, profile, at=now())
         except UNAVAILABLE:
-            if attempt == WRITE_TRIES:
+            if clock.monotonic() >= lease_over:
                 raise
-            clock.sleep(min(0.2 * 2**attempt, 5.0))
+            clock.sleep(pause)
+            pause = min(2 * pause, WRITE_PAUSE_SECONDS)
         else:
             return
 
