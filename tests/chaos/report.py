@@ -66,27 +66,27 @@ class Report:
 
 
 def keep(report: Report) -> None:
-    """Write a scenario's report to :data:`FILE`, beside those of other scenarios of the same commit."""
-    machine = _machine()
+    """Write a scenario's report to :data:`FILE`, in the place of an earlier one of the same scenario."""
     FILE.parent.mkdir(exist_ok=True)
     try:
         known = json.loads(FILE.read_text("utf-8"))
     except (OSError, ValueError):
         known = {}
-    scenarios = known.get("scenarios", {}) if known.get("commit") == machine["commit"] else {}
-    entry = asdict(report) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}
-    whole = machine | {"scenarios": scenarios | {report.scenario: entry}}
+    entry = asdict(report) | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit()}
+    whole = _machine() | {"scenarios": known.get("scenarios", {}) | {report.scenario: entry}}
     ready = FILE.with_suffix(".new")
     ready.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", "utf-8")
     ready.replace(FILE)
 
 
-def _machine() -> dict[str, str | int | None]:
-    commit = subprocess.run(
+def _commit() -> str:
+    return subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
+
+
+def _machine() -> dict[str, str | int | None]:
     return {
-        "commit": commit,
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
         "cores": os.cpu_count(),
         "python": platform.python_version(),
