@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
+from amqp import NotFound
+from kombu import Connection
 
 from deploy.local.checks import Trouble, taken
 from deploy.local.environment import passed_on
@@ -20,6 +22,8 @@ from tests.load.drive import Drive, Matter
 from tests.load.petitions import Kind
 
 BARE_DATABASE = "bench_bare"
+BARE_QUEUE = "evt-bare-matter-registered--bare_listener.heard"
+"""As nameko names the queue of the plain service's consumer."""
 START_SECONDS = 30
 
 
@@ -78,3 +82,14 @@ def bare(stack: Stack) -> Iterator[str]:
             process.wait()
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(f"drop database if exists {BARE_DATABASE} with (force)")
+        with Connection(stack.amqp_url(), connect_timeout=10) as broker:
+            broker.channel().queue_delete(BARE_QUEUE)
+
+
+def waiting_events(stack: Stack) -> int | None:
+    """Events of the plain service that wait for its consumer; None where there is no queue for them."""
+    with Connection(stack.amqp_url(), connect_timeout=10) as broker:
+        try:
+            return int(broker.channel().queue_declare(BARE_QUEUE, passive=True).message_count)
+        except NotFound:
+            return None
