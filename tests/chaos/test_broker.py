@@ -11,10 +11,10 @@ from tests.chaos.conftest import Trial
 @pytest.mark.chaos_quick
 def test_broker_killed(trial: Trial) -> None:
     with trial() as load:
-        load.more()
+        load.more(3)
         load.stack.kill("rabbitmq")
         load.fault_over()
-        load.more()  # requests do not need the broker
+        load.more(3)  # requests do not need the broker
 
 
 @pytest.mark.chaos

@@ -11,10 +11,10 @@ from tests.chaos.database import disk_full, locked, no_connections
 @pytest.mark.chaos_quick
 def test_database_killed(trial: Trial) -> None:
     with trial() as load:
-        load.more()
+        load.more(3)
         load.stack.kill("postgres")
         load.fault_over()
-        load.more()
+        load.more(3)
 
 
 @pytest.mark.chaos

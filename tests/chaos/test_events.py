@@ -28,7 +28,7 @@ def queue_of(subject: UUID) -> int:
 @pytest.mark.chaos_quick
 def test_every_event_twice(trial: Trial) -> None:
     with trial() as load, Repeats(load.stack) as repeats:
-        load.more(10)
+        load.more(6)
         repeats.wait_for_all()
         assert min(repeats.repeated.values()) > 0
         load.fault_over()

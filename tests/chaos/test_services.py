@@ -12,12 +12,11 @@ from tests.chaos.conftest import Trial
 @pytest.mark.chaos_quick
 def test_each_service_killed_in_turn(trial: Trial) -> None:
     with trial() as load:
-        load.more()
+        load.more(3)
         for service in SERVICES:
             load.stack.kill(service)
             load.fault_over()
-            load.more(2)
-            load.until_ready()
+            load.more(1)
 
 
 @pytest.mark.chaos

@@ -43,7 +43,7 @@ class Load:
         self._drive = drive
         self._watch = watch
 
-    def more(self, matters: int = 5) -> None:
+    def more(self, matters: int) -> None:
         """Wait until so many more matters were answered with 2xx."""
         goal = len(self._drive.matters) + matters
         until(lambda: len(self._drive.matters) >= goal, f"{matters} more matters", seconds=MOST_SECONDS, every=0.1)
