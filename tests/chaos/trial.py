@@ -1,10 +1,10 @@
 """One scenario: people submit matters of one and of three agencies all the time, a fault happens, and all is examined.
 
 with trial() as load:
-    load.more()                      # some matters were accepted since
+    load.more(3)                     # some matters were accepted since
     load.stack.kill("rabbitmq")      # the fault
     load.fault_over()                # from here on it counts how long recovery takes
-    load.more()
+    load.more(3)
 """
 
 from __future__ import annotations
