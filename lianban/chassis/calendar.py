@@ -47,11 +47,14 @@ def recent(tx: Transaction) -> WorkCalendar:
 
 def read(tx: Transaction) -> WorkCalendar:
     """The calendar as this service knows it now; years it does not know are provisional."""
-    years: dict[int, tuple[YearStatus, list[CalendarDay]]] = {
-        row["year"]: (YearStatus(row["status"]), []) for row in tx.execute("select year, status from calendar_year")
-    }
-    for row in tx.execute("select day, year, works, name from calendar_day order by day"):
-        years[row["year"]][1].append(CalendarDay(row["day"], row["works"], row["name"]))
+    years: dict[int, tuple[YearStatus, list[CalendarDay]]] = {}
+    # One statement: a year that is stored between two would have no days, or days without a year.
+    for row in tx.execute(
+        "select year, status, day, works, name from calendar_year left join calendar_day using (year) order by day"
+    ):
+        _, days = years.setdefault(row["year"], (YearStatus(row["status"]), []))
+        if row["day"] is not None:
+            days.append(CalendarDay(row["day"], row["works"], row["name"]))
     calendar = WorkCalendar()
     for year, (status, days) in years.items():
         calendar = calendar.with_year(CalendarYear(year, status, tuple(days)))
