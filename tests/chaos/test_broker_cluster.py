@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos import witness
-from tests.chaos.broker import Node, members
+from tests.chaos.broker import NODES, Node, members
 from tests.chaos.conftest import REPORTS, new_stack
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.trial import under_load
@@ -28,13 +28,13 @@ def stack() -> Iterator[ShakenStack]:
 @pytest.fixture
 def nodes(stack: ShakenStack) -> Iterator[list[Node]]:
     """Two further nodes; every queue has a copy on all three."""
+    stack.further_brokers = [stack.layout.ports.base + port for port, _ in NODES.values()]
     stack.start(services=False)
-    made = [Node(stack, name) for name in ("b", "c")]
+    made = [Node(stack, name) for name in NODES]
     try:
         for node in made:
             node.begin()
             node.join()
-        stack.further_brokers = [node.port for node in made]
         yield made
     finally:
         for node in made:
