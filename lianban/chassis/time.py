@@ -2,7 +2,7 @@
 
 A service goes by its database's clock. Rows say when they are due and how long they are lent; were the machine's clock
 believed, a jump of it would write rows that are due tomorrow, or see every lease end at once. Between two looks at the
-database the monotonic clock, which never jumps, carries on.
+database the monotonic clock, which never jumps, carries on (docs/adr/0010).
 """
 
 from __future__ import annotations
