@@ -1,4 +1,4 @@
-"""What the gateway lets go of assignments that ended long ago, and what it keeps; the desk's lists on a filled table."""
+"""What the gateway lets go of assignments that ended long ago, and what it keeps; its lists on a filled table."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from services.agency_gateway.app import retention
 from services.agency_gateway.store import assignments
 from services.agency_gateway.web import create_app
 from tests.integration.agency_gateway.conftest import TOWN, Intake, Sent, hear, run_until, send, state_of
+from tests.plans import plans_of
 
 Look = psycopg.Connection[DictRow]
 
@@ -139,17 +140,7 @@ def filled(look: Look) -> Look:
 def test_the_desks_lists_and_the_retention_are_served_by_an_index(
     filled: Look, ask: Callable[[Transaction], Any], index: str
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    class Noting(Transaction):
-        def execute(self, sql: str, params: Any = ()) -> Any:
-            asked.append((sql, params))
-            return super().execute(sql, params)
-
-    with database().transaction() as tx:
-        ask(Noting(tx.connection, "agency_gateway"))
-    sql, params = asked[-1]
-    plan = "\n".join(str(row["QUERY PLAN"]) for row in filled.execute(f"explain {sql}".encode(), params))
+    plan = plans_of(filled, "agency_gateway", ask)[-1]
     assert index in plan
     assert "Seq Scan on assignment" not in plan
 

@@ -8,10 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from lianban.chassis.database import Transaction
-from lianban.chassis.runtime import database
 from services.intake.store import matters
 from tests.integration.intake.conftest import Intake
+from tests.plans import plans_of
 
 FILL = """
 insert into matter (id, number, channel, purpose, region_code, region_name, received_at, words, persons, contacts,
@@ -48,19 +47,6 @@ from generate_series(1, 20000) as n
 def test_a_list_is_served_by_its_index(intake: Intake, call: Any, index: str) -> None:
     intake.look.execute(FILL)
     intake.look.execute("analyze matter")
-
-    class Explaining(Transaction):
-        plans: list[str]
-
-        def execute(self, sql: str, params: Any = ()) -> Any:
-            rows = self.connection.execute(f"explain {sql}", params or None)
-            self.plans.append("\n".join(str(row["QUERY PLAN"]) for row in rows))
-            return super().execute(sql, params)
-
-    with database().transaction() as tx:
-        explaining = Explaining(tx.connection, "intake")
-        explaining.plans = []
-        call(explaining)
-    plan = "\n".join(explaining.plans)
+    plan = "\n".join(plans_of(intake.look, "intake", call))
     assert index in plan
     assert "Seq Scan on matter" not in plan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,9 +12,9 @@ import pytest
 from psycopg.rows import DictRow
 
 from lianban.chassis.database import Transaction
-from lianban.chassis.runtime import database
 from services.oversight.store import clocks, matters
 from tests.integration.oversight.conftest import Oversight
+from tests.plans import plans_of
 
 MATTERS = 20_000
 
@@ -70,22 +69,6 @@ def filled(oversight: Oversight) -> psycopg.Connection[DictRow]:
     return look
 
 
-def plan_of(look: psycopg.Connection[DictRow], ask: Any) -> str:
-    """The plan of the statement that a store function runs."""
-    asked: list[tuple[str, Any]] = []
-
-    class Noting(Transaction):
-        def execute(self, sql: str, params: Any = ()) -> Any:
-            asked.append((sql, params))
-            return super().execute(sql, params)
-
-    with database().transaction() as tx:
-        ask(Noting(tx.connection, "oversight"))
-    sql, params = asked[-1]
-    rows = look.execute(f"explain (format json) {sql}".encode(), params).fetchall()
-    return json.dumps(rows[0]["QUERY PLAN"])
-
-
 def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Connection[DictRow]) -> None:
     long_ago, last = date(2020, 1, 1), (datetime(2100, 1, 1, tzinfo=UTC), UUID(int=0))
     everything, county = clocks.Filter(territory=""), clocks.Filter(territory="990101")
@@ -113,6 +96,6 @@ def test_every_list_of_the_board_is_read_through_its_index(filled: psycopg.Conne
         ("assignment_unanswered", lambda tx: clocks.unanswered_by_agency(tx, territory="")),
     ]
     for index, ask in table:
-        plan = plan_of(filled, ask)
+        plan = plans_of(filled, "oversight", ask)[-1]
         assert index in plan
         assert "Seq Scan" not in plan

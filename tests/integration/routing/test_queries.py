@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.runtime import database
 from services.routing.app import suggestion
 from services.routing.store import desk
 from tests.integration.routing.conftest import NOW, City
+from tests.plans import plans_of
 
 ROWS = 20_000
 
@@ -74,19 +74,11 @@ def test_lists_read_an_index_and_never_the_whole_table(
 def test_a_rare_word_is_looked_up_and_a_common_one_walked_with_the_same_cases_in_the_same_order(
     filled: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    class Noting(Transaction):
-        def execute(self, sql: str, params: Any = ()) -> Any:
-            asked.append((sql, params))
-            return super().execute(sql, params)
-
     def pages() -> list[UUID]:
         seen: list[UUID] = []
         after = None
         with database().transaction() as tx:
-            noting = Noting(tx.connection, "routing")
-            while page := desk.triage(noting, wanted, after=after, limit=3):
+            while page := desk.triage(tx, wanted, after=after, limit=3):
                 seen += [row["id"] for row in page]
                 after = (page[-1]["received_at"], page[-1]["id"])
         return seen
@@ -94,12 +86,9 @@ def test_a_rare_word_is_looked_up_and_a_common_one_walked_with_the_same_cases_in
     [row] = filled.connection.execute("select grams[7] as gram from case_text order by fetched_at desc limit 1")
     wanted = desk.Filter(waiting=False, grams=(row["gram"],))
     rare = pages()
-    plans = [
-        "\n".join(str(line["QUERY PLAN"]) for line in filled.connection.execute(f"explain {sql}".encode(), params))
-        for sql, params in asked[:2]
-    ]
-    assert "case_text_grams" in plans[0]
-    assert "Seq Scan on petition_case" not in plans[1]
+    first, second = plans_of(filled.connection, "routing", lambda tx: desk.triage(tx, wanted, after=None, limit=3))
+    assert "case_text_grams" in first
+    assert "Seq Scan on petition_case" not in second
     assert len(rare) >= 1
     monkeypatch.setattr(desk, "FEW", 0)
     assert pages() == rare
