@@ -17,6 +17,8 @@ from lianban.chassis.topology import HEARS, poison_name, queue_name
 from tests.chaos.shaken import ShakenStack
 from tests.waiting import until
 
+QUEUES = 4
+"""Queues of each service."""
 NODES = {"b": (171, 172), "c": (173, 174)}
 """The further nodes of a cluster: AMQP port and distribution port, counted from the stack's first port."""
 
@@ -89,10 +91,10 @@ class Node:
         self._server.wait(60)
 
 
-def members(stack: ShakenStack) -> dict[str, int]:
-    """For each queue of the bus how many of its copies are in step with the leader's."""
-    queues = [queue_name(service, index) for service in HEARS for index in range(4)]
+def copies(node: Node) -> set[int]:
+    """How many copies of the queues of the bus are at work, as a node knows it; one number when all have as many."""
+    queues = [queue_name(service, index) for service in HEARS for index in range(QUEUES)]
     queues += [poison_name(service) for service in HEARS]
-    listed = stack.control_broker("list_queues", "name", "online", "--no-table-headers").splitlines()
-    online = {name: nodes.count("@") for name, nodes in (line.split("\t", 1) for line in listed)}
-    return {name: online[name] for name in queues}
+    listed = node.stack.control_broker("list_queues", "name", "online", "--no-table-headers", node=node.environment)
+    online = {name: nodes.count("@") for name, nodes in (line.split("\t", 1) for line in listed.splitlines())}
+    return {online.get(name, 0) for name in queues}

@@ -31,6 +31,7 @@ from lianban.contracts.catalogue import load
 from lianban.contracts.envelope import Envelope
 from lianban.law.projector import project
 from services.oversight.app.rules import rulebook
+from tests.chaos.broker import QUEUES
 from tests.chaos.report import Report
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.watch import Watch
@@ -38,7 +39,6 @@ from tests.chaos.witness import Testimony, said
 from tests.load.drive import Drive
 from tests.waiting import until
 
-QUEUES = 4
 SETTLE_SECONDS = 60
 """How long the last acknowledgements and reports may take after every life-cycle is complete."""
 

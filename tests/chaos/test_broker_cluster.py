@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos import witness
-from tests.chaos.broker import NODES, Node, members
+from tests.chaos.broker import NODES, Node, copies
 from tests.chaos.conftest import REPORTS, new_stack
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.trial import under_load
@@ -42,11 +42,13 @@ def nodes(stack: ShakenStack) -> Iterator[list[Node]]:
 
 
 @pytest.mark.chaos
-@pytest.mark.usefixtures("nodes")
-def test_node_of_three_killed_and_brought_back(stack: ShakenStack, request: pytest.FixtureRequest) -> None:
+def test_node_of_three_killed_and_brought_back(
+    stack: ShakenStack, nodes: list[Node], request: pytest.FixtureRequest
+) -> None:
     """The node that all services are connected to dies: they go on with the other two at once."""
     city = load_city.start(stack)
     witness.install(stack)
+    assert copies(nodes[0]) == {3}
     with under_load(city, stack, request.node.name.removeprefix("test_"), REPORTS) as load:
         load.more(8)
         stack.kill("rabbitmq")
@@ -55,5 +57,5 @@ def test_node_of_three_killed_and_brought_back(stack: ShakenStack, request: pyte
         load.until_ready()
         load.more(8)
         stack.supervisor.begin("rabbitmq")
-        until(lambda: set(members(stack).values()) == {3}, "every queue has three copies again", seconds=120)
+        until(lambda: copies(nodes[0]) == {3}, "every queue has three copies again", seconds=120)
         load.more(4)

@@ -11,8 +11,8 @@ from deploy.local.layout import SERVICES
 from lianban.chassis import topology
 from lianban.contracts.envelope import PARTITIONS, partition_of
 from tests.chaos.beside import in_place_of
+from tests.chaos.broker import QUEUES
 from tests.chaos.conftest import Trial
-from tests.chaos.invariants import QUEUES
 from tests.chaos.late import LateEvents
 from tests.chaos.repeats import Repeats
 from tests.waiting import until
