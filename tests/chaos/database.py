@@ -103,7 +103,11 @@ class Replica:
 
         def synchronous() -> bool:
             with self.stack.administer() as admin:
-                return bool(admin.execute("select from pg_stat_replication where sync_state = 'sync'").fetchone())
+                return bool(
+                    admin.execute(
+                        "select 1 as synchronous from pg_stat_replication where sync_state = 'sync'"
+                    ).fetchone()
+                )
 
         until(synchronous, "the replica follows synchronously", seconds=60)
 
