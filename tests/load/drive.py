@@ -263,10 +263,10 @@ class Drive:
                 self.matters[matter.id] = self._open[matter.id] = matter
 
     def _look(self) -> None:
-        url = self.city.stack.database_url("intake")
         asked: set[UUID] = set()
         while not self._ending.wait(LOOK_SECONDS):
             try:
+                url = self.city.stack.database_url("intake")  # where it is now: it may have moved
                 with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
                     while not self._ending.wait(LOOK_SECONDS):
                         self._once(connection, asked)
