@@ -28,8 +28,10 @@ from lianban.chassis import calendar, topology
 from lianban.chassis.database import Database
 from lianban.chassis.settings import read, use
 from lianban.contracts.catalogue import load
-from lianban.contracts.envelope import Envelope
+from lianban.contracts.envelope import PARTITIONS, Envelope
 from lianban.law.projector import project
+from services.agency_gateway.app import journaling
+from services.oversight.app import verifying
 from services.oversight.app.rules import rulebook
 from tests.chaos.broker import QUEUES
 from tests.chaos.report import Report
@@ -219,9 +221,23 @@ def _ledger(stack: ShakenStack, events: list[Envelope], findings: Findings) -> N
     for event in events:
         if event.source in topology.HEARS["oversight"] and kept[event.id] != 1:
             findings.ledger_holes.append(f"{event.type} {event.id} stands {kept[event.id]} times in the ledger")
-    outcome = stack.command("verify")
-    if outcome.returncode:
-        findings.ledger_holes += [line for line in outcome.stdout.splitlines() if "✗" in line] or [outcome.stderr]
+    findings.ledger_holes += _chains(stack)
+
+
+def _chains(stack: ShakenStack) -> Iterator[str]:
+    """What ``lianban verify`` would name: breaks in the ledger's chains and in the journals."""
+    ledger = Database(stack.database_url("oversight"), service="oversight", size=1)
+    with ledger.session() as tx:
+        for partition in range(PARTITIONS):
+            fault = verifying.verify(tx, partition).fault
+            if fault:
+                yield f"ledger, partition {partition}: {fault}"
+    journal = Database(stack.database_url("agency_gateway"), service="agency_gateway", size=1)
+    with journal.session() as tx, use(read(stack.env("agency_gateway"))):
+        for agency in journaling.agencies(tx):
+            fault = journaling.verify(tx, agency)
+            if fault:
+                yield f"journal: {fault}"
 
 
 # --- notices
