@@ -38,6 +38,8 @@ def main(quick: bool, only: tuple[str, ...], profile: bool, keep: bool, output: 
     for name in [name for name in os.environ if name.startswith("LIANBAN_")]:
         del os.environ[name]  # the run must not depend on what the operator has set
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
     began, told = time.monotonic(), machine()
     console.print(f"[bold]{told['processor']}[/], {told['cores']} cores, {told['memory_gib']} GiB; {told['system']}")
     console.print(f"Python {told['python']}; {told['postgresql']}; RabbitMQ {told['rabbitmq']}; {told['nginx']}")
