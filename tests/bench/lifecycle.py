@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench import processes
@@ -18,10 +19,15 @@ LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of life-cycles; ``cpu_ms`` is CPU time per life-cycle, by process."""
+    """One run of life-cycles; ``cpu_ms`` is CPU time per life-cycle, by process.
+
+    ``steady_per_s`` is the rate of closings in the middle half, without the time in which the first ones are on their
+    way and the last ones end.
+    """
 
     number: int
     seconds: float
+    steady_per_s: float
     cpu_ms: dict[str, float]
 
     @property
@@ -42,4 +48,12 @@ def run(city: LoadCity, kind: Kind, number: int, *, in_flight: int = IN_FLIGHT) 
         spent = processes.spent(before, processes.cpu_seconds(city.stack))
         if drive.requests.failures:
             raise AssertionError(f"requests failed: {drive.requests.failures[:3]}")
-    return Run(number, ended - began, {name: 1000 * seconds / number for name, seconds in spent.items()})
+        closings = sorted(matter.closed_at for matter in drive.matters.values() if matter.closed_at is not None)
+    cpu_ms = {name: 1000 * seconds / number for name, seconds in spent.items()}
+    return Run(number, ended - began, middle_rate(closings), cpu_ms)
+
+
+def middle_rate(moments: Sequence[float]) -> float:
+    """How many happen in a second between the first and the third quarter of them, given in their order."""
+    first, last = len(moments) // 4, 3 * len(moments) // 4
+    return (last - first) / max(moments[last] - moments[first], 0.001)
