@@ -96,5 +96,6 @@ def copies(node: Node) -> set[int]:
     queues = [queue_name(service, index) for service in HEARS for index in range(QUEUES)]
     queues += [poison_name(service) for service in HEARS]
     listed = node.stack.control_broker("list_queues", "name", "online", "--no-table-headers", node=node.environment)
-    online = {name: nodes.count("@") for name, nodes in (line.split("\t", 1) for line in listed.splitlines())}
+    # A queue that is just looking for its leader has a line without nodes.
+    online = {name: nodes.count("@") for name, _, nodes in (line.partition("\t") for line in listed.splitlines())}
     return {online.get(name, 0) for name in queues}
