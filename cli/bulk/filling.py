@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -31,10 +32,13 @@ from lianban.chassis.settings import Settings
 from lianban.chassis.time import china_day, now
 from lianban.contracts.codes import DocumentKind
 from lianban.law.calendar import WorkCalendar
+from services.oversight.app.working_calendar import FIRST_YEAR
 from services.oversight.store import tallies
 
 SHARED_OUT = (("agency_gateway", "notification"), ("intake", "routing", "oversight"))
 """How the services are shared out to two processes that have about equally much to do."""
+BYTES_PER_MATTER = 60_000
+"""So much do the five databases take for each copy, measured."""
 SMALLEST_BATCH = 10
 """Where there are fewer copies, a mould is moved to fewer weeks."""
 INDEXES = {"intake": ("matter_contacts",), "routing": ("case_text_grams",)}
@@ -49,14 +53,21 @@ def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_mould
             f"已有 {there} 件批量事项 this stack has copies already ({there} matters): bulk fills a stack once.",
             "To begin anew: lianban reset, then lianban up.",
         )
+    free = shutil.disk_usage(here.layout.home).free
+    needed = matters * BYTES_PER_MATTER
+    if free < needed:
+        raise Trouble(
+            f"磁盘空间不足 {matters} matters need about {needed / 1e9:.0f} GB, {free / 1e9:.0f} GB are free.",
+            "Ask for fewer with --matters.",
+        )
     with alone(here):
         logs.configure("bulk", "WARNING")
         today = china_day(now())
-        calendar = WorkCalendar(announced_years())
+        calendar = WorkCalendar(tuple(year for year in announced_years() if year.year >= FIRST_YEAR))
         setting_up.register_city(setting_up.load(), progress)
         start_needed(here)
         try:
-            plan = planned(setting_up.load(), today, most=most_moulds)
+            plan = planned(setting_up.load(), today, calendar, most=most_moulds)
             made = playing.play(here, plan, progress, calendar)
         except Busy as busy:
             raise Trouble(f"{busy} is running on its database.", "Stop it first.") from None

@@ -12,6 +12,7 @@ from deploy.demo.city.load import City
 from deploy.demo.matters import generate
 from deploy.demo.matters.plan import OFFICER, PETITIONER, Action, DemoMatter, Stage, Step
 from lianban.chassis.time import CHINA
+from lianban.law.calendar import WorkCalendar
 
 OPEN_SEED = 20260501
 """The seed of the matters that are still open, and of the first ended ones."""
@@ -29,20 +30,46 @@ class Planned:
     steps: tuple[Due, ...]
 
 
-def planned(city: City, today: date, *, most: int | None = None) -> Planned:
+def planned(city: City, today: date, calendar: WorkCalendar, *, most: int | None = None) -> Planned:
     """The plan; ``most``: of so many matters, for trying out, but of every stage."""
-    chosen = list(_matters(city))
-    if most is not None and most < len(chosen):
-        by_stage = sorted(chosen, key=lambda m: m.stage.value)
-        chosen = [by_stage[number * len(chosen) // most] for number in range(most)]
+    holidays = frozenset(day.day for year in calendar.years for day in year.days)
+    chosen = _spread(list(_matters(city)), most) if most is not None else list(_matters(city))
     steps: list[Due] = []
-    for number, matter in enumerate(chosen):
+    for number, given in enumerate(chosen):
+        matter = _in_calm_weeks(given, today, holidays)
         told = replace(matter, content=f"{matter.content}\n（来电工单第{_marker(number)}号）", key=_marker(number))
         story = Story(told, today - timedelta(days=told.days_ago))
         for step in told.steps:
             day = story.submitted_on + timedelta(days=step.day)
             steps.append(Due(datetime.combine(day, step.at, CHINA), len(steps), story, step))
     return Planned(tuple(sorted(steps)))
+
+
+def _in_calm_weeks(matter: DemoMatter, today: date, holidays: frozenset[date]) -> DemoMatter:
+    """An ended matter moved back to weeks without a holiday, so that its copies fit into many weeks."""
+    if matter.stage not in ENDED or not matter.steps:
+        return matter
+    length = matter.steps[-1].day + AFTERWARDS
+    for weeks in range(52):
+        received = today - timedelta(days=matter.days_ago, weeks=weeks)
+        if not any(received + timedelta(days=day) in holidays for day in range(length)):
+            return replace(matter, days_ago=matter.days_ago + 7 * weeks)
+    return matter
+
+
+AFTERWARDS = 16
+"""For so many days after its last step a matter's clocks may still end."""
+
+
+def _spread(matters: list[DemoMatter], most: int) -> list[DemoMatter]:
+    """Some of the matters: one of each stage, the others as the stages are spread."""
+    first: dict[Stage, DemoMatter] = {}
+    for matter in matters:
+        first.setdefault(matter.stage, matter)
+    kept = {id(matter) for matter in first.values()}
+    others = sorted((m for m in matters if id(m) not in kept), key=lambda m: m.stage.value)
+    wanted = min(max(0, most - len(first)), len(others))
+    return [*first.values(), *(others[number * len(others) // wanted] for number in range(wanted))]
 
 
 def marker(matter: DemoMatter) -> str:
