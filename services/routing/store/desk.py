@@ -28,24 +28,37 @@ def triage(tx: Transaction, wanted: Filter, *, after: tuple[datetime, UUID] | No
     A rare word is looked up first and its few cases are sorted; where a word stands in very many, the cases are walked
     through in their order until a page is full.
     """
-    found = None
     if wanted.grams and wanted.number is None:
-        rows = tx.execute(
-            "select case_id from case_text where grams @> %s::bigint[] limit %s", (list(wanted.grams), FEW + 1)
-        ).fetchall()
-        found = [row["case_id"] for row in rows] if len(rows) <= FEW else None
-    sql, params = triage_query(wanted, after=after, limit=limit, found=found)
+        sql, params = triage_query(wanted, after=after, limit=limit, few=True)
+        rows = tx.execute(sql, params).fetchall()
+        found = rows[0]["found"] if rows else _found(tx, wanted)
+        if found <= FEW:
+            return rows
+    sql, params = triage_query(wanted, after=after, limit=limit)
     return list(tx.execute(sql, params))
 
 
-FEW = 2000
-"""So many cases that a word is found in are fetched and sorted; more are walked through."""
+FEW = 20_000
+"""So many cases that a word is found in are sorted; more are walked through."""
+
+
+def _found(tx: Transaction, wanted: Filter) -> int:
+    row = tx.execute(
+        "select count(*) as n from (select from case_text where grams @> %s::bigint[] limit %s) as hit",
+        (list(wanted.grams), FEW + 1),
+    ).fetchone()
+    return int(row["n"]) if row else 0
 
 
 def triage_query(
-    wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int, found: list[UUID] | None = None
+    wanted: Filter, *, after: tuple[datetime, UUID] | None, limit: int, few: bool = False
 ) -> tuple[str, dict[str, Any]]:
-    """The statement of :func:`triage` with its parameters; made of fixed parts only."""
+    """The statement of :func:`triage` with its parameters; made of fixed parts only.
+
+    ``few``: the cases that the words are found in are looked up first, at most one more than :data:`FEW`, and their
+    number stands in each row as ``found``.
+    """
+    first, number_found, source = "", "0", "petition_case c"
     parts: list[str] = []
     params: dict[str, Any] = {"limit": limit}
     if wanted.attention is not None:
@@ -63,9 +76,13 @@ def triage_query(
     if wanted.number is not None:
         parts.append("c.number = %(number)s")
         params["number"] = wanted.number
-    elif found is not None:
-        parts.append("c.id = any(%(found)s)")
-        params["found"] = found
+    elif few:
+        first = """with hit as materialized (
+            select case_id from case_text where grams @> %(grams)s::bigint[] limit %(few)s)"""
+        number_found = "(select count(*) from hit)"
+        # One by one: joined in another way the planner would read all cases for some thousands of hits.
+        source = "hit cross join lateral (select * from petition_case where id = hit.case_id offset 0) c"
+        params |= {"grams": list(wanted.grams), "few": FEW + 1}
     elif wanted.grams:
         # A scalar subquery, so that the planner keeps to the order of the list.
         parts.append("(select w.grams @> %(grams)s::bigint[] from case_text w where w.case_id = c.id)")
@@ -73,12 +90,18 @@ def triage_query(
     if after is not None:
         parts.append("(c.received_at, c.id) > (%(after_at)s, %(after_id)s)")
         params["after_at"], params["after_id"] = after
+    if wanted.prefixes and wanted == Filter(waiting=False, prefixes=wanted.prefixes):
+        # All cases of a region, read from its index and sorted: in the order of time they may lie behind all others.
+        here = " and ".join(parts).replace("c.", "")
+        first = f"with here as materialized (select id, received_at from petition_case where {here})"
+        parts.append("c.id in (select id from here order by received_at, id limit %(limit)s)")
     where = " and ".join(parts) or "true"
     return (
         f"""
+        {first}
         select c.id, c.number, c.channel, c.region_code, c.region_name, c.received_at, c.state, c.attention, c.round,
-               c.version, c.matter_type, c.imported, t.body as text, s.body as suggestion
-        from petition_case c
+               c.version, c.matter_type, c.imported, t.body as text, s.body as suggestion, {number_found} as found
+        from {source}
         left join case_text t on t.case_id = c.id
         left join suggestion s on s.case_id = c.id
         where {where}
