@@ -166,6 +166,7 @@ def test_an_event_that_commits_late_is_not_overtaken_for_ever(
     with a_queue(broker, key) as queue, database().transaction() as late:
         late.emit(an_event(), subject=uuid4(), at=MOMENT)
         late.flush()
+        late.settle()
         say(1, key)
         publisher = relay.Publisher(broker)
         assert relay.publish_once(session, publisher) == 1
