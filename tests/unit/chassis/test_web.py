@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -484,6 +485,6 @@ def test_the_documents_of_services_become_one(app: Flask) -> None:
     shown = document["paths"]["/api/v1/others"]["get"]["responses"]["200"]["content"]["application/json"]
     assert shown["schema"] == {"$ref": "#/components/schemas/IntakeMatter"}
     assert document["paths"]["/api/v1/things"]["get"]["security"] == [{"token": []}]
-    assert "application/problem+json" in document["components"]["responses"]["UNPROCESSABLE_ENTITY"]["content"]
+    assert "application/problem+json" in document["components"]["responses"][HTTPStatus(422).name]["content"]
     with pytest.raises(ValueError, match="/api/v1/things"):
         build_openapi([app, app], version="0.1.0")
