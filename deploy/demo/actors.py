@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -192,28 +193,28 @@ class Answer:
     remedy: str = ""
 
 
-class Department:
+class Department(ABC):
     """A department at work on one matter; how it does its work depends on its system."""
 
     code: str
 
+    @abstractmethod
     def accept(self, number: str, text: str) -> None:
         """受理."""
-        raise NotImplementedError
 
+    @abstractmethod
     def object(
         self, number: str, text: str, *, reason: str, legal_basis: str, proposed: tuple[str, str] | None
     ) -> None:
         """异议; ``proposed`` is the code and the name of the agency that should do it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def progress(self, number: str, text: str) -> None:
         """进展."""
-        raise NotImplementedError
 
+    @abstractmethod
     def conclude(self, number: str, answer: Answer, *, lead: bool) -> None:
         """协办意见, or as the lead 答复."""
-        raise NotImplementedError
 
 
 @dataclass

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time as clock
-
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
-from lianban.chassis.settings import settings
+from lianban.chassis.recent import Recent
 from lianban.contracts.codes import YearStatus
 from lianban.contracts.oversight import CalendarChanged, CalendarDay
 from lianban.law.calendar import CalendarYear, WorkCalendar
@@ -32,17 +30,12 @@ def store_year(tx: Transaction, year: int, status: YearStatus, days: tuple[Calen
     )
 
 
-_FRESH_SECONDS = 2.0
-_read: dict[str, tuple[float, WorkCalendar]] = {}
+_recent: Recent[None, WorkCalendar] = Recent(2.0)
 
 
 def recent(tx: Transaction) -> WorkCalendar:
     """The calendar as it was at most two seconds ago: for work that asks for it again and again."""
-    read_at, calendar = _read.get(settings().database_url, (-_FRESH_SECONDS, None))
-    if calendar is None or clock.monotonic() - read_at > _FRESH_SECONDS:
-        calendar = read(tx)
-        _read[settings().database_url] = (clock.monotonic(), calendar)
-    return calendar
+    return _recent.get(None) or _recent.keep(None, read(tx))
 
 
 def read(tx: Transaction) -> WorkCalendar:

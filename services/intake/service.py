@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
+from lianban.chassis.topology import HEARS
 from services.intake.app import attach, hearing
 from services.intake.web import create_app
 
@@ -18,7 +19,7 @@ class IntakeService:
     retention = Loop("retention", retention.prune, every=600.0)
     waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600)
 
-    @consume(hears=("routing", "agency_gateway", "oversight", "notification"), handlers=hearing.HANDLERS)
+    @consume(hears=HEARS["intake"], handlers=hearing.HANDLERS)
     def on_events(self, batch: Batch) -> None:
         """Give events their effect."""
         batch.handle()

@@ -9,8 +9,8 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.bench.processes import wait_until_ready
-from tests.waiting import until
 
 CONSUMER = "oversight"
 """It hears everything, keeps a ledger and starts clocks: no service has more to do for an event."""

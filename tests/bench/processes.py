@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.stack import READY_SECONDS, Stack
-from tests.waiting import until
+from deploy.waiting import until
 
 MEGABYTE = 1 << 20
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
+from deploy.waiting import until
 from tests.browser.conftest import Visit
 from tests.browser.world import DESK, DESK_CLERK, World, on_desk, routed
 from tests.e2e.people import BLACK_RIVER, Caller, submit, suggested
-from tests.waiting import until
 
 PASSWORD = "qinghe-demo-2026"
 
@@ -203,7 +203,8 @@ def test_the_board_draws_its_tables_and_needs_no_script_to_be_read(visit: Visit,
     until(lambda: page.reload() and row.count() == 1, "the agency is on the board")
     pictures = page.locator("figure.chart .chart-picture")
     assert [picture.get_attribute("role") for picture in pictures.all()] == ["img", "img"]
-    assert page.locator("figure.chart .chart-picture canvas").count() == 2
+    canvases = page.locator("figure.chart .chart-picture canvas")
+    until(lambda: canvases.count() == 2, "both pictures are drawn, which happens a frame after the page is there")
     table = page.locator("figure.chart").first.locator("table")
     assert not table.is_visible()
     page.locator("figure.chart summary").first.press("Enter")

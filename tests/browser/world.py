@@ -10,10 +10,10 @@ from uuid import uuid4
 from PIL import Image, ImageDraw
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.contracts.codes import StaffRole
 from tests.e2e.doors import a_session, a_token, by_hand
 from tests.e2e.people import BLACK_RIVER, Submitted, submit
-from tests.waiting import until
 
 DESK = "nanqiao-subdistrict"
 """An agency without a system of its own, whose desk the tests work on."""

@@ -14,8 +14,8 @@ from deploy.local.checks import taken
 from deploy.local.environment import MARK, passed_on
 from deploy.local.layout import HOST
 from deploy.local.stack import unready
+from deploy.waiting import until
 from tests.chaos.shaken import ShakenStack
-from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 REPLICA_HTTP, REPLICA_OPS = 151, 152

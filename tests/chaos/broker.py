@@ -13,9 +13,9 @@ from deploy.local.environment import MARK
 from deploy.local.keys import write_private
 from deploy.local.layout import HOST
 from deploy.local.stack import broker_answers
+from deploy.waiting import until
 from lianban.chassis.topology import HEARS, poison_name, queue_name
 from tests.chaos.shaken import ShakenStack
-from tests.waiting import until
 
 QUEUES = 4
 """Queues of each service."""

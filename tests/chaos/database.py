@@ -15,8 +15,8 @@ from deploy.local.account import account_for
 from deploy.local.configuration import postgres_programs
 from deploy.local.environment import MARK
 from deploy.local.layout import SERVICES
+from deploy.waiting import until
 from tests.chaos.shaken import ShakenStack
-from tests.waiting import until
 
 REPLICA_PORT = 161
 """Where the streaming replica listens, counted from the stack's first port."""

@@ -24,6 +24,7 @@ from uuid import UUID
 from kombu import Connection
 
 from deploy.local.layout import SERVICES
+from deploy.waiting import NotSo, until
 from lianban.chassis import calendar, topology
 from lianban.chassis.database import Database
 from lianban.chassis.settings import read, use
@@ -39,7 +40,6 @@ from tests.chaos.shaken import ShakenStack
 from tests.chaos.watch import Watch
 from tests.chaos.witness import Testimony, said
 from tests.load.drive import Drive
-from tests.waiting import until
 
 SETTLE_SECONDS = 60
 """How long the last acknowledgements and reports may take after every life-cycle is complete."""
@@ -320,7 +320,7 @@ def _stuck(stack: ShakenStack) -> list[str]:
 
     try:
         until(nothing, "nothing is left", seconds=SETTLE_SECONDS, every=0.5)
-    except AssertionError:
+    except NotSo:
         return left
     return []
 

@@ -9,8 +9,8 @@ from types import TracebackType
 import psycopg
 
 from deploy.local.layout import SERVICES
+from deploy.waiting import until
 from tests.chaos.shaken import ShakenStack
-from tests.waiting import until
 
 EVERY = 0.3
 AGAIN = """

@@ -16,8 +16,8 @@ from psycopg.rows import DictRow, dict_row
 
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.chaos.door import Door
-from tests.waiting import until
 
 DATABASE_DOOR, BROKER_DOOR = 141, 142
 """Where the doors listen, counted from the stack's first port: beyond the stack's own ports."""

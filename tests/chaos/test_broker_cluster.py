@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.waiting import until
 from tests.chaos import witness
 from tests.chaos.broker import NODES, Node, copies
 from tests.chaos.conftest import REPORTS, new_stack
@@ -13,7 +14,6 @@ from tests.chaos.shaken import ShakenStack
 from tests.chaos.trial import under_load
 from tests.conftest import _finish
 from tests.load import city as load_city
-from tests.waiting import until
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from kombu import Connection
 
 from deploy.local.layout import SERVICES
+from deploy.waiting import until
 from lianban.chassis import topology
 from lianban.contracts.envelope import PARTITIONS, partition_of
 from tests.chaos.beside import in_place_of
@@ -15,7 +16,6 @@ from tests.chaos.broker import QUEUES
 from tests.chaos.conftest import Trial
 from tests.chaos.late import LateEvents
 from tests.chaos.repeats import Repeats
-from tests.waiting import until
 
 POISONED = "lianban.routing.case-accepted.v1"
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deploy.waiting import until
 from tests.chaos import report
 from tests.chaos.invariants import examine, matters_of
 from tests.chaos.report import Report
@@ -22,7 +23,6 @@ from tests.chaos.watch import Watch
 from tests.load.city import LoadCity
 from tests.load.drive import Drive
 from tests.load.petitions import Kind
-from tests.waiting import until
 
 RATE = 2.0
 """Matters a second; what a busy machine of two cores carries beside the fault and the examination."""

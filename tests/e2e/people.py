@@ -9,8 +9,8 @@ from uuid import uuid4
 import requests
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.e2e.doors import a_session
-from tests.waiting import until
 
 SECONDS = 20
 POLITE = 0.7

@@ -10,10 +10,10 @@ import requests
 
 from cli.access import Route, routes
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.contracts.codes import StaffRole
 from tests.e2e.doors import a_browser, a_session, a_token
 from tests.e2e.people import BLACK_RIVER, Submitted, submit
-from tests.waiting import until
 
 SOMEWHERE = {
     "number": "9901-20261101-000000-0",

@@ -16,10 +16,10 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.contracts.codes import StaffRole
 from tests.e2e.doors import a_session, a_token
 from tests.e2e.people import BLACK_RIVER, submit
-from tests.waiting import until
 
 EXAMPLES = 14
 """Calls per operation and test: few, the same ones in every run."""

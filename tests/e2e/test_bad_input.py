@@ -12,11 +12,11 @@ import requests
 from kombu import Connection
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.chassis.time import now
 from lianban.chassis.topology import EVENTS
 from lianban.contracts.envelope import Envelope, partition_of
 from tests.e2e.doors import a_session
-from tests.waiting import until
 
 GOOD: dict[str, Any] = {
     "channel": "web",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.e2e.people import BLACK_RIVER, Caller, submit, suggested
 from tests.load.checklist import incomplete
 from tests.load.petitions import Kind
-from tests.waiting import until
 
 
 def test_a_life_cycle_is_complete_when_every_service_has_done_its_part_and_not_before(stack: Stack) -> None:

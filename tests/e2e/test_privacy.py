@@ -22,12 +22,12 @@ from psycopg import sql
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.processes import DEPARTMENTS
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.chassis.topology import EVENTS
 from lianban.contracts.codes import StaffRole
 from tests.collector import Collector
 from tests.e2e.doors import a_session, a_token, by_hand
 from tests.e2e.people import Caller, Submitted
-from tests.waiting import until
 
 LEAD, PUSHED, PULLING, COPIED = "shaping-town", "city-ecology", "city-urban", "city-justice"
 MARK = uuid4().int % 10**6

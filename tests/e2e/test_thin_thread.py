@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.e2e.people import BLACK_RIVER, POLITE, Caller, Submitted, submit, suggested
-from tests.waiting import until
 
 LEAD, PULLING, DESK = "city-ecology", "city-urban", "dongping-town"
 

@@ -6,10 +6,10 @@ import secrets
 from contextlib import suppress
 
 from deploy.local.stack import Stack
+from deploy.waiting import NotSo, until
 from lianban.chassis.traces import NUMBER
 from tests.collector import Collector
 from tests.e2e.people import BLACK_RIVER, Caller, submit, suggested
-from tests.waiting import until
 
 LEAD = "city-ecology"
 EXPECTED = {
@@ -47,7 +47,7 @@ def test_one_trace_from_the_officers_click_to_the_departments_answer_and_the_pet
         missing.difference_update((span.service, span.name) for span in collector.spans(trace_id))
         return not missing
 
-    with suppress(AssertionError):
+    with suppress(NotSo):
         until(exported, "every station of the trace is exported", seconds=60)
     assert missing == set()
     spans = collector.spans(trace_id)

@@ -202,7 +202,8 @@ def _queue(
 ) -> None:
     """Queue a message in the agency's lane; the same event always makes the same message id."""
     adapter = profile_of(tx, assignment.agency_code).adapter_for(kind)
-    if kind is not ExchangeKind.ASSIGNMENT and desk.has_assignment(tx, assignment.id):
+    follows_up = kind is not ExchangeKind.ASSIGNMENT and adapter is not AdapterName.DESK
+    if follows_up and desk.has_assignment(tx, assignment.id):
         # A system that was connected later knows nothing of the assignment.
         adapter = AdapterName.DESK
     traces.about(assignment.number)

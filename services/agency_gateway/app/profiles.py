@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets as randomness
-import time as clock
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from lianban.chassis.database import Transaction
+from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import CannotOpen, seal, unseal
-from lianban.chassis.settings import settings
 from services.agency_gateway.app.profile_schema import OUTBOUND, InvalidProfile, read
 from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.store import agencies, deliveries, lanes
@@ -47,7 +46,7 @@ def register_profile(
         if len(token) < 20:
             raise InvalidProfile({f"tokens.{label}": "Shorter than 20 characters"})
     _holders.clear()
-    _present.pop((settings().database_url, agency), None)
+    _present.forget(agency)
     lanes.ensure(tx, agency, agencies.name_of(tx, agency))
     lanes.set_limits(tx, agency, adapter=profile.adapter.value, limits=profile.limits, at=at)
     for name, secret in secrets.items():
@@ -69,22 +68,19 @@ def issue_token(tx: Transaction, agency: str, label: str, *, at: datetime) -> st
     return token
 
 
-_holders: dict[tuple[str, bytes], tuple[float, str]] = {}
-_present: dict[tuple[str, str], tuple[float, Profile]] = {}
+_holders: Recent[bytes, str] = Recent(FRESH_SECONDS)
+_present: Recent[str, Profile] = Recent(FRESH_SECONDS)
 
 
 def agency_of(token: str) -> str | None:
     """The agency whose system holds a token."""
-    key = (settings().database_url, _digest(token))
-    read_at, agency = _holders.get(key, (-FRESH_SECONDS, ""))
-    if clock.monotonic() - read_at < FRESH_SECONDS:
-        return agency
+    digest = _digest(token)
+    known = _holders.get(digest)
+    if known is not None:
+        return known
     with database().transaction() as tx:
-        found = store.agency_of_token(tx, key[1])
-    _holders.pop(key, None)
-    if found is not None:
-        _holders[key] = (clock.monotonic(), found)
-    return found
+        found = store.agency_of_token(tx, digest)
+    return _holders.keep(digest, found) if found is not None else None
 
 
 def profile_of(tx: Transaction, agency: str) -> Profile:
@@ -94,28 +90,23 @@ def profile_of(tx: Transaction, agency: str) -> Profile:
 
 def profiles_of(tx: Transaction, wanted: list[str]) -> dict[str, Profile]:
     """The profiles of several agencies."""
-    found = {code: profile for code in wanted if (profile := _fresh(code)) is not None}
+    found = {code: profile for code in wanted if (profile := _present.get(code)) is not None}
     missing = [code for code in wanted if code not in found]
     if missing:
         revisions = store.revisions(tx, missing)
         for code in missing:
-            found[code] = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
-            _present[settings().database_url, code] = (clock.monotonic(), found[code])
+            profile = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
+            found[code] = _present.keep(code, profile)
     return found
 
 
 def known_profile(agency: str) -> Profile:
     """The agency's profile, where no transaction is open."""
-    fresh = _fresh(agency)
-    if fresh is not None:
-        return fresh
+    known = _present.get(agency)
+    if known is not None:
+        return known
     with database().transaction() as tx:
         return profile_of(tx, agency)
-
-
-def _fresh(agency: str) -> Profile | None:
-    read_at, profile = _present.get((settings().database_url, agency), (0.0, None))
-    return profile if clock.monotonic() - read_at < FRESH_SECONDS else None
 
 
 def secrets_of(tx: Transaction, agency: str) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time as clock
 from datetime import datetime
 
 from lianban.chassis import calendar as kept
 from lianban.chassis.calendar_seed import announced_years
 from lianban.chassis.database import Transaction
+from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.contracts.oversight import CalendarChanged
@@ -17,9 +17,7 @@ from services.oversight.store import calendar as editions
 
 FIRST_YEAR = 2024
 """Earlier years are not needed: no clock of a matter that is still open reaches back so far."""
-_FRESH_SECONDS = 2.0
-
-_seen: tuple[float, int, WorkCalendar] | None = None
+_seen: Recent[None, tuple[int, WorkCalendar]] = Recent(2.0)
 
 
 def present(tx: Transaction) -> tuple[int, WorkCalendar]:
@@ -28,12 +26,7 @@ def present(tx: Transaction) -> tuple[int, WorkCalendar]:
     A clock computed on an edition that was replaced a moment ago carries that edition's number, and the
     recomputation finds it.
     """
-    global _seen  # noqa: PLW0603 - a cache of this process
-    if _seen is None or clock.monotonic() - _seen[0] > _FRESH_SECONDS:
-        number = editions.edition(tx)
-        calendar = kept.read(tx) if _seen is None or _seen[1] != number else _seen[2]
-        _seen = (clock.monotonic(), number, calendar)
-    return _seen[1], _seen[2]
+    return _seen.get(None) or _seen.keep(None, (editions.edition(tx), kept.read(tx)))
 
 
 def seed() -> int:

@@ -23,9 +23,9 @@ from psycopg.rows import DictRow, dict_row
 
 from deploy.local.checks import free_ports
 from deploy.local.stack import Stack
+from deploy.waiting import NotSo, until
 from lianban.chassis.database import Database
 from lianban.contracts.intake import MatterSupplemented
-from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 History = dict[UUID, list[int]]
@@ -76,7 +76,7 @@ class Tiny:
     def wait_until_ready(self) -> Tiny:
         try:
             until(self.ready, f"{self.service} is ready", seconds=60, every=0.1)
-        except AssertionError as error:
+        except NotSo as error:
             raise AssertionError(f"{error}; {self.get('/readyz')}\n{self.log.read_text()[-2000:]}") from None
         return self
 
@@ -160,7 +160,7 @@ class Pair:
 
         try:
             until(all_there, "everything said is heard and answered", seconds=60, every=0.2)
-        except AssertionError as error:
+        except NotSo as error:
             raise AssertionError(f"{error}: said, heard, answered = {self._counts()}") from None
         said = self.histories("intake", "said")
         assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in said.values())

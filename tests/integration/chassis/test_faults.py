@@ -15,9 +15,9 @@ import pytest
 from kombu import Connection
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.chassis import inspect, topology
 from tests.integration.chassis.running import Pair
-from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 

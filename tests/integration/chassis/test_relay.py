@@ -13,12 +13,12 @@ from kombu import Connection, Queue
 from psycopg.rows import DictRow
 
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.chassis import metrics, relay
 from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import EVENTS
 from tests.integration.chassis.envelopes import MOMENT, an_event
-from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 Looking = psycopg.Connection[DictRow]

@@ -141,5 +141,5 @@ class Oversight:
 @pytest.fixture
 def oversight(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Oversight:
     """Oversight with the announced calendar."""
-    monkeypatch.setattr(working_calendar, "_seen", None)
+    working_calendar._seen.clear()
     return Oversight(fresh_database("oversight"))

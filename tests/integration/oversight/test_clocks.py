@@ -117,7 +117,7 @@ def test_a_window_of_objection_that_passes_is_no_breach_and_the_silent_agency_is
 def test_windows_that_an_earlier_version_called_overdue_are_named_anew(
     fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working_calendar, "_seen", None)
+    working_calendar._seen.clear()
     look = fresh_database("oversight")
     oversight = Oversight(look)
     working_calendar.seed()
@@ -194,7 +194,7 @@ def test_a_changed_calendar_moves_running_clocks_and_leaves_ended_ones(oversight
     )
     with database().transaction() as tx:
         working_calendar.change(tx, changed, actor="test", at=time.now())
-    working_calendar._seen = None
+    working_calendar._seen.clear()
     while watching.recompute_due():
         pass
     route = oversight.clocks(running)["route"]

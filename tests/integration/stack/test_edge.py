@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
-from tests.waiting import until
+from deploy.waiting import until
 
 
 class Edge:

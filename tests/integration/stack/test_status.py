@@ -9,8 +9,8 @@ from typing import Any
 
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from tests.docs.test_monitoring import of_the_broker
-from tests.waiting import until
 
 
 def surveyed(stack: Stack) -> tuple[int, dict[str, Any]]:
