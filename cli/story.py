@@ -14,6 +14,7 @@ from deploy.demo.actors import (
     Officer,
     Petitioner,
     PullDepartment,
+    PullList,
     Switchboard,
     TicketDepartment,
 )
@@ -31,8 +32,6 @@ from lianban.contracts.codes import AgencyRole, ObjectionReason, StaffRole
 STORIES = {"pollution": "story-black-river", "reimbursement": "story-reimbursement"}
 PAUSE = 2.5
 """Seconds between two steps, so that they can be followed in a browser."""
-SETTLE = 2.5
-"""Seconds after which the pull client has read its new list: it looks once a second."""
 TOKEN_SECONDS = 4 * 3600
 CITY = "990100000000"
 
@@ -89,7 +88,8 @@ def stage(here: Stack, city: City) -> Stage:
         petitioner=lambda: Petitioner(Door(here.url)),
         department=department,
         switchboard=Switchboard(
-            Door(demo["DEPARTMENTS_URL"], **{"X-Admin-Key": demo["DEPARTMENTS_ADMIN_KEY"]}), here.layout.puller
+            Door(demo["DEPARTMENTS_URL"], **{"X-Admin-Key": demo["DEPARTMENTS_ADMIN_KEY"]}),
+            PullList(here.layout.puller),
         ),
     )
 
@@ -123,7 +123,6 @@ def story(name: str, fast: bool) -> None:
     click.secho(case.title, bold=True)
     try:
         with Play(stage(here, city), case) as play:
-            time.sleep(SETTLE)
             for step in case.steps:
                 _play(play, step)
                 if not fast:

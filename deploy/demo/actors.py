@@ -10,7 +10,7 @@ import json
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import requests
 
+from deploy.demo.puller.settings import taken_up, version
 from deploy.local.keys import write_private
 from deploy.waiting import NotSo, until
 
@@ -27,6 +28,8 @@ SECONDS = 20
 PATIENCE = 45.0
 """How many seconds somebody who asks too often goes on asking."""
 TOO_MANY = 429
+TAKEN_UP_SECONDS = 60
+"""How long the pull client may take to go by a new list: it looks once a second, and ends what it has in hand."""
 
 
 class Door:
@@ -412,13 +415,33 @@ class DeskDepartment(Department):
 
 
 @dataclass
+class PullList:
+    """The pull client's list of agencies."""
+
+    path: Path
+
+    def change(self, agencies: Iterable[str], changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change how these agencies answer, and wait until the client goes by it."""
+        wanted = frozenset(agencies)
+        listed = json.loads(self.path.read_text(encoding="utf-8"))
+        for item in listed:
+            if item["agency"] in wanted:
+                item["autopilot"] = changed(item["autopilot"])
+        write_private(self.path, json.dumps(listed, ensure_ascii=False, indent=1).encode())
+        until(self._taken_up, "the pull client takes up its new list", seconds=TAKEN_UP_SECONDS, every=0.1)
+
+    def _taken_up(self) -> bool:
+        said = taken_up(self.path)
+        return said.exists() and said.read_text(encoding="utf-8") == version(self.path)
+
+
+@dataclass
 class Switchboard:
     """Who answers by itself: the demo programs leave matters with a given title to people."""
 
     departments: Door
     """The ticket program's own address, with the key of its administration."""
-    puller: Path
-    """The pull client's list of agencies."""
+    puller: PullList
 
     def leave_to_people(self, title: str, agencies: Iterable[str]) -> None:
         """From now on these agencies' programs do not answer matters with this title."""
@@ -440,11 +463,7 @@ class Switchboard:
                 self.departments.ask(
                     "PUT", f"/admin/tenants/{tenant['code']}/autopilot", json=changed(tenant["autopilot"])
                 )
-        listed = json.loads(self.puller.read_text(encoding="utf-8"))
-        for item in listed:
-            if item["agency"] in wanted:
-                item["autopilot"] = changed(item["autopilot"])
-        write_private(self.puller, json.dumps(listed, ensure_ascii=False, indent=1).encode())
+        self.puller.change(wanted, changed)
 
 
 def _exactly(title: str) -> str:

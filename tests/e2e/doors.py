@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 from requests.adapters import HTTPAdapter
 
-from deploy.local.keys import write_private
+from deploy.demo.actors import PullList
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
 from lianban.chassis.auth import Kind, Principal, issue_access
@@ -83,9 +82,4 @@ def a_browser(stack: Stack, token: str | None = None) -> tuple[requests.Session,
 
 def by_hand(stack: Stack, agency: str) -> None:
     """From now on nobody answers for this agency by itself: the test does."""
-    path = stack.layout.puller
-    listed = json.loads(path.read_text(encoding="utf-8"))
-    for item in listed:
-        if item["agency"] == agency:
-            item["autopilot"]["mode"] = "off"
-    write_private(path, json.dumps(listed, ensure_ascii=False).encode())
+    PullList(stack.layout.puller).change([agency], lambda autopilot: autopilot | {"mode": "off"})

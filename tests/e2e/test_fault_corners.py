@@ -38,15 +38,8 @@ def routed(stack: Stack, people: Stage, title: str, lead: str, *co_handlers: str
         Step(day=0, at=time(9), actor="petitioner", action=Action.SUBMIT),
         Step(day=0, at=time(10), actor="officer", action=Action.ROUTE, lead=lead, co_handlers=co_handlers),
     )
-
-    def crews() -> int:
-        return (stack.layout.logs / "puller.log").read_text(encoding="utf-8").count("working for")
-
-    before = crews()
     river = told(CITY, "pollution")
     with Play(people, replace(river, title=title, attachments=(), steps=steps)) as play:
-        if {URBAN, TOWN, MARKET} & play.agencies:
-            until(lambda: crews() > before, "the pull client has its new list")
         for step in steps:
             play.do(step)
         yield play

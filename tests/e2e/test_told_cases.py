@@ -89,13 +89,7 @@ def pdf_text(pdf: bytes) -> str:
 @contextmanager
 def playing(stack: Stack, name: str) -> Iterator[Told]:
     """A story on the stack; its departments' programs leave it to people until the end."""
-
-    def crews() -> int:
-        return (stack.layout.logs / "puller.log").read_text(encoding="utf-8").count("working for")
-
-    before = crews()
     with Play(stage(stack, CITY), told(CITY, name)) as play:
-        until(lambda: crews() > before, "the pull client has its new list")
         yield Told(stack, play)
 
 

@@ -1,6 +1,7 @@
 """``python -m deploy.demo.puller``: work for the configured agencies until asked to stop.
 
-The list of agencies may appear or change while the program runs; it is taken up within a second.
+The list of agencies may appear or change while the program runs; it is taken up within a second, and the file beside
+it that ends in ``.taken-up`` then names its version.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from deploy.demo.puller.worker import Worker, run
 from deploy.demo.serving import set_up_logs, stop_requests
 
 log = logging.getLogger("puller")
+
+LOOK_SECONDS = 1.0
+"""How often the program looks whether there is a new list."""
 
 
 class Crew:
@@ -51,31 +55,23 @@ def main() -> None:
     asked = stop_requests()
     config = settings.from_environment()
     config.database.parent.mkdir(parents=True, exist_ok=True)
-    crew, seen = Crew((), config), _version(config)
+    crew, seen = Crew((), config), settings.version(config.config)
     if seen is None:
         log.info("no list of agencies yet, waiting for one")
     else:
-        crew = _relieve(crew, config)
-    while not asked.wait(1.0):
-        now = _version(config)
-        if now not in {None, seen}:
+        crew = _relieve(crew, config, seen)
+    while not asked.wait(LOOK_SECONDS):
+        now = settings.version(config.config)
+        if now is not None and now != seen:
             seen = now
-            crew = _relieve(crew, config)
+            crew = _relieve(crew, config, seen)
     log.info("stopping")
     crew.dismiss()
     log.info("stopped")
 
 
-def _version(config: Settings) -> tuple[int, int] | None:
-    try:
-        found = config.config.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-def _relieve(crew: Crew, config: Settings) -> Crew:
-    """Work by the list as it stands now; one that cannot be used leaves everything as it was."""
+def _relieve(crew: Crew, config: Settings, version: str) -> Crew:
+    """Work by the list as it stands now, and say so; one that cannot be used leaves everything as it was."""
     try:
         agencies = settings.load(config.config, config.url)
     except (OSError, ValueError) as error:
@@ -83,7 +79,9 @@ def _relieve(crew: Crew, config: Settings) -> Crew:
         return crew
     crew.dismiss()
     log.info("working for %d agencies", len(agencies))
-    return Crew(agencies, config)
+    crew = Crew(agencies, config)
+    settings.taken_up(config.config).write_text(version, encoding="utf-8")
+    return crew
 
 
 if __name__ == "__main__":

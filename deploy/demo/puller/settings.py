@@ -101,6 +101,20 @@ def from_environment() -> Settings:
     return Settings(Path(path), database, os.environ.get("PULLER_URL", ""), poll, max(poll, longest))
 
 
+def version(config: Path) -> str | None:
+    """Which list lies there, another word whenever the file is replaced; None where there is none."""
+    try:
+        found = config.stat()
+    except FileNotFoundError:
+        return None
+    return f"{found.st_mtime_ns}-{found.st_size}"
+
+
+def taken_up(config: Path) -> Path:
+    """The file in which the program says which list it works by, so that who changed it can wait for that."""
+    return config.with_suffix(".taken-up")
+
+
 def load(config: Path, default_url: str) -> tuple[Agency, ...]:
     """The agencies that the file lists; raises ``OSError`` or ``ValueError``."""
     return read(json.loads(config.read_text(encoding="utf-8")), default_url)

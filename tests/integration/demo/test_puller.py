@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, jsonify, request
 
+from deploy.demo.puller.settings import taken_up, version
 from deploy.demo.serving import Server
 from tests.integration.demo.programs import ROOT, eventually
 
@@ -109,6 +110,19 @@ def test_it_waits_for_its_list_and_takes_up_a_new_one(
     write_list(tmp_path, 0.1)
     eventually(lambda: exchange[0].kinds() == ["accept", "progress", "opinion"])
     assert not [word for word in ("秘密", "t0k3n") if word in log(tmp_path)]
+
+
+def test_it_says_which_list_it_works_by(start: Callable[[], subprocess.Popen[bytes]], tmp_path: Path) -> None:
+    path = tmp_path / "agencies.json"
+    write_list(tmp_path, 60)
+    first = version(path)
+    start()
+    eventually(lambda: taken_up(path).exists() and taken_up(path).read_text() == first)
+    path.write_text('[{"agency"')
+    eventually(lambda: "cannot be used" in log(tmp_path))
+    assert taken_up(path).read_text() == first
+    path.write_text("[]")
+    eventually(lambda: taken_up(path).read_text() == version(path))
 
 
 def test_a_kill_between_two_statements_loses_and_repeats_nothing(
