@@ -41,6 +41,10 @@ ACCESS_SECONDS = 900
 SERVICE_SECONDS = 60
 TICKET_SECONDS = 600
 LEEWAY = timedelta(seconds=10)
+TOKENS_REMEMBERED = 2000
+"""So many verified tokens are kept in a process; the memory is emptied when there are more, or the keys change."""
+SERVICE_TOKEN_SERVES = timedelta(seconds=SERVICE_SECONDS / 2)
+"""How long a service uses one token for its neighbour: well within its life."""
 
 
 class InvalidToken(Exception):
@@ -118,18 +122,34 @@ class PublicKeys:
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._verified: dict[tuple[str, str, str | None], dict[str, Any]] = {}
         self._lock = threading.Lock()
 
     def get(self, kid: str) -> ec.EllipticCurvePublicKey | None:
         """The key of that id, or None."""
+        self._look()
+        return self._keys.get(kid)
+
+    def verified(self, token: str, typ: str, audience: str | None) -> dict[str, Any] | None:
+        """The claims of a token whose signature was found right with the keys as they are now."""
+        self._look()
+        return self._verified.get((token, typ, audience))
+
+    def remember(self, token: str, typ: str, audience: str | None, claims: dict[str, Any]) -> None:
+        """Keep the claims of a token whose signature is right, so that its next use costs nothing."""
+        if len(self._verified) >= TOKENS_REMEMBERED:
+            self._verified.clear()
+        self._verified[token, typ, audience] = claims
+
+    def _look(self) -> None:
         stat = self._path.stat()
         stamp = (stat.st_mtime_ns, stat.st_size)
         if stamp != self._stamp:
             with self._lock:
                 document = json.loads(self._path.read_text(encoding="utf-8"))
                 self._keys = {str(entry["kid"]): _public(entry) for entry in document["keys"]}
+                self._verified = {}
                 self._stamp = stamp
-        return self._keys.get(kid)
 
 
 def _public(entry: dict[str, Any]) -> ec.EllipticCurvePublicKey:
@@ -187,6 +207,19 @@ def issue_service(audience: str, *, at: datetime, seconds: int = SERVICE_SECONDS
     return _sign(SERVICE, {"sub": settings().need("service"), "aud": audience}, at=at, seconds=seconds)
 
 
+_service_tokens: dict[tuple[str, str, str], tuple[datetime, str]] = {}
+
+
+def service_token(audience: str, *, at: datetime) -> str:
+    """The token with which this service speaks to another one at the moment; signed anew every half minute."""
+    given = settings()
+    place = (given.need("keys"), given.need("service"), audience)
+    issued = _service_tokens.get(place)
+    if issued is None or not timedelta(0) <= at - issued[0] < SERVICE_TOKEN_SERVES:
+        issued = _service_tokens[place] = (at, issue_service(audience, at=at))
+    return issued[1]
+
+
 def issue_ticket(
     file: UUID, *, owner: str, holder: str, purpose: str, at: datetime, seconds: int = TICKET_SECONDS
 ) -> str:
@@ -196,12 +229,25 @@ def issue_ticket(
 
 
 def _verify(token: str, typ: str, *, at: datetime, audience: str | None = None) -> dict[str, Any]:
+    keys = _public_keys(settings().need("jwks"))
+    claims = keys.verified(token, typ, audience)
+    if claims is None:
+        claims = _check_signature(token, typ, keys, audience)
+        keys.remember(token, typ, audience, claims)
+    if _instant(claims["exp"]) <= at:
+        raise InvalidToken("expired", expired=True)
+    if _instant(claims["iat"]) > at + LEEWAY:
+        raise InvalidToken("issued in the future")
+    return claims
+
+
+def _check_signature(token: str, typ: str, keys: PublicKeys, audience: str | None) -> dict[str, Any]:
     try:
         header = jwt.get_unverified_header(token)
         kid = header.get("kid")
         if header.get("typ") != typ or not isinstance(kid, str):
             raise InvalidToken("token of another kind")
-        key = _public_keys(settings().need("jwks")).get(kid)
+        key = keys.get(kid)
         if key is None:
             raise InvalidToken("unknown key")
         claims: dict[str, Any] = jwt.decode(
@@ -216,10 +262,6 @@ def _verify(token: str, typ: str, *, at: datetime, audience: str | None = None) 
         raise InvalidToken(type(error).__name__) from None
     if kid.rpartition("-")[0] != claims["iss"]:
         raise InvalidToken("issuer is not the owner of the key")
-    if _instant(claims["exp"]) <= at:
-        raise InvalidToken("expired", expired=True)
-    if _instant(claims["iat"]) > at + LEEWAY:
-        raise InvalidToken("issued in the future")
     return claims
 
 

@@ -42,7 +42,7 @@ def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any
     :class:`~lianban.chassis.errors.Poison` when it refuses the request for good.
     """
     url = settings().url_of(service).rstrip("/") + path
-    headers = {"Authorization": f"Bearer {auth.issue_service(service, at=now())}"}
+    headers = {"Authorization": f"Bearer {auth.service_token(service, at=now())}"}
     carried = traces.current()
     if carried is not None:
         headers["traceparent"] = carried.traceparent

@@ -10,6 +10,7 @@ import pytest
 
 from lianban.chassis import auth
 from lianban.chassis.auth import InvalidToken, Principal
+from lianban.chassis.settings import settings
 from lianban.chassis.time import now
 from lianban.contracts.codes import StaffRole
 from tests.keys import Keys
@@ -116,6 +117,46 @@ def test_a_changed_key_file_counts_without_a_restart(become: Callable[[str], Non
     keys.make("routing")
     with pytest.raises(InvalidToken):
         auth.verify_service(old, at=now())
+
+
+def test_a_token_that_was_found_right_is_over_in_time_and_counts_for_nothing_else(
+    become: Callable[[str], None],
+) -> None:
+    at = now()
+    token = auth.issue_service("intake", at=at)
+    become("intake")
+    assert [auth.verify_service(token, at=at).subject for _ in range(2)] == ["routing", "routing"]
+    with pytest.raises(InvalidToken):
+        auth.verify_access(token, at=at)
+    with pytest.raises(InvalidToken) as caught:
+        auth.verify_service(token, at=at + timedelta(seconds=auth.SERVICE_SECONDS + 1))
+    assert caught.value.expired
+    become("notification")
+    with pytest.raises(InvalidToken):
+        auth.verify_service(token, at=at)
+
+
+def test_the_memory_of_verified_tokens_is_bounded(
+    become: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "TOKENS_REMEMBERED", 2)
+    at = now()
+    tokens = [auth.issue_service("intake", at=at) for _ in range(5)]
+    become("intake")
+    for token in tokens * 2:
+        assert auth.verify_service(token, at=at).subject == "routing"
+    assert len(auth._public_keys(settings().need("jwks"))._verified) <= 2
+
+
+def test_a_service_signs_a_new_token_for_its_neighbour_every_half_minute(become: Callable[[str], None]) -> None:
+    at = now()
+    first = auth.service_token("intake", at=at)
+    assert auth.service_token("intake", at=at + timedelta(seconds=29)) == first
+    assert auth.service_token("agency_gateway", at=at) != first
+    later = auth.service_token("intake", at=at + timedelta(seconds=31))
+    assert later != first
+    become("intake")
+    assert auth.verify_service(later, at=at + timedelta(seconds=31)).subject == "routing"
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\x00", "é.é.é", "." * 5000])
