@@ -24,7 +24,7 @@ from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.logs import say
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
-from lianban.contracts.catalogue import InvalidEvent, UnknownEvent, load_envelope
+from lianban.contracts.catalogue import InvalidEvent, UnknownEvent, load_envelope, newest
 from lianban.contracts.envelope import Envelope
 
 log = structlog.get_logger()
@@ -252,10 +252,10 @@ class _Pass:
         return True
 
     def _call(self, envelope: Envelope) -> None:
-        data = load_envelope(envelope)
-        handler = self.inbox.handlers.get(type(data))
+        handler = self.inbox.handlers.get(newest(envelope.type))
         if handler is None:
             return
+        data = load_envelope(envelope)
         event = Received(envelope.id, envelope.subject, envelope.source, envelope.sequence, envelope.time, data)
         self.tx.cause = envelope.id
         try:

@@ -28,14 +28,21 @@ def known_events() -> Mapping[str, type[Event]]:
     return REGISTERED
 
 
+def newest(event_type: str) -> type[Event]:
+    """The class of the newest version of an event type; raises :class:`UnknownEvent`."""
+    while event_type in UPCASTERS:
+        event_type = UPCASTERS[event_type][0]
+    if event_type not in REGISTERED:
+        raise UnknownEvent(f"{event_type} is not in this version's catalogue")
+    return REGISTERED[event_type]
+
+
 def load(event_type: str, data: Mapping[str, Any]) -> Event:
     """The newest version of an event from the data of any live version.
 
     Raises :class:`UnknownEvent` or :class:`InvalidEvent`.
     """
-    plain = dict(data)
-    if event_type not in REGISTERED and event_type not in UPCASTERS:
-        raise UnknownEvent(f"{event_type} is not in this version's catalogue")
+    plain, wanted = dict(data), newest(event_type)
     while event_type in UPCASTERS:
         event_type, step = UPCASTERS[event_type]
         try:
@@ -43,7 +50,7 @@ def load(event_type: str, data: Mapping[str, Any]) -> Event:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidEvent(f"cannot be brought to {event_type}: {error!r}") from error
     try:
-        return cast("Event", schema_instance(REGISTERED[event_type]).load(plain))
+        return cast("Event", schema_instance(wanted).load(plain))
     except ma.ValidationError as error:
         raise InvalidEvent(f"{event_type}: {error.messages}") from error
     except RecursionError as error:
