@@ -148,7 +148,7 @@ def wait_until_heard(city: City, progress: Progress) -> None:
     task = progress.add_task("各服务收到名册 the services hear of it", total=2)
     _wait("agency_gateway", lambda tx: set(gateway_agencies.active(tx)) >= set(city.agencies))
     progress.advance(task)
-    _wait("intake", lambda tx: all(reference.region_exists(tx, code) for code in city.regions))
+    _wait("intake", lambda tx: all(reference.region_name(tx, code) for code in city.regions))
     progress.advance(task)
 
 

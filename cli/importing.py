@@ -143,7 +143,7 @@ def _with_known_regions(rows: Iterator[Row]) -> Iterator[Row]:
             code = row.body.get("region_code", "")
             if code not in known:
                 with database().transaction() as tx:
-                    known[code] = not code or reference.region_exists(tx, code)
+                    known[code] = not code or reference.region_name(tx, code) is not None
             if known[code]:
                 yield row
             else:

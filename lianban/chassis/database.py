@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -33,6 +33,8 @@ from lianban.contracts.envelope import Envelope
 from lianban.contracts.events import dump
 
 set_json_dumps(lambda value: json.dumps(value, ensure_ascii=False, default=str))
+
+T = TypeVar("T")
 
 UNAVAILABLE = (
     psycopg.OperationalError,
@@ -57,6 +59,7 @@ class Stream:
     marks: dict[str, int]
     trace: str | None = None
     changed: bool = False
+    new: bool = False
 
 
 @dataclass(slots=True)
@@ -104,17 +107,18 @@ class Transaction:
         self.memory: dict[tuple[str, Any], Any] = {}
         self._to_begin = begin
         self._writes: list[tuple[str, Any]] = []
+        self._rows: dict[str, list[Sequence[Any]]] = {}
         self.streams: dict[UUID, Stream] = {}
         self.cause: UUID | None = None
         self._emitted: list[_Emitted] = []
-        self._at_end: dict[Callable[[Transaction, list[UUID]], None], dict[UUID, None]] = {}
+        self._at_end: dict[Callable[[Transaction, list[Any]], None], dict[Any, None]] = {}
         self._after_commit: dict[str, Callable[[], None]] = {}
 
     def execute(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> psycopg.Cursor[DictRow]:
         """Run one statement; rows are dictionaries."""
         started = clock.perf_counter()
         try:
-            if not self._to_begin and not self._writes:
+            if not self._waiting():
                 return self.connection.execute(sql, params or None)
             with self.connection.pipeline():
                 self._send()
@@ -133,12 +137,24 @@ class Transaction:
         """:meth:`write` for each of many rows."""
         self._writes.extend((sql, row) for row in rows)
 
+    def append(self, sql: str, row: Sequence[Any]) -> None:
+        """A row among those that one statement takes together: ``sql`` gets an array for each column.
+
+        Rows go out in their order, behind what was written until then; nothing written after them may stand on them.
+        """
+        self._rows.setdefault(sql, []).append(row)
+
+    def _waiting(self) -> bool:
+        return self._to_begin or bool(self._writes) or bool(self._rows)
+
     def _send(self) -> None:
         """Within a pipeline: begin, and send what waits."""
         if self._to_begin:
             self.connection.execute("begin", prepare=False)
             self._to_begin = False
         writes, self._writes = self._writes, []
+        rows, self._rows = self._rows, {}
+        writes += [(sql, [list(column) for column in zip(*items, strict=True)]) for sql, items in rows.items()]
         started = clock.perf_counter()
         for sql, params in writes:
             self.connection.execute(sql, params)
@@ -148,7 +164,7 @@ class Transaction:
 
     def settle(self) -> None:
         """Wait until the database has taken everything that was written so far."""
-        if self._to_begin or self._writes:
+        if self._waiting():
             with self.connection.pipeline():
                 self._send()
 
@@ -156,6 +172,7 @@ class Transaction:
     def savepoint(self) -> Iterator[None]:
         """What happens inside is undone when an exception leaves the block: rows, events emitted, streams taken."""
         emitted, taken = len(self._emitted), set(self.streams)
+        later = {action: dict(items) for action, items in self._at_end.items()}
         self.settle()
         try:
             with self.connection.transaction():
@@ -163,7 +180,9 @@ class Transaction:
                 self.settle()
         except BaseException:
             del self._emitted[emitted:]
+            self._at_end = later
             self._writes.clear()
+            self._rows.clear()
             for subject in self.streams.keys() - taken:  # their locks are gone, new rows too
                 del self.streams[subject]
             raise
@@ -192,6 +211,10 @@ class Transaction:
         for row in rows:
             self.streams[row["subject"]] = Stream(row["sequence"], row["marks"], row["trace"])
 
+    def begin_stream(self, subject: UUID) -> None:
+        """The stream of a subject that this transaction makes: nobody else knows its id, so nothing is asked."""
+        self.streams[subject] = Stream(0, {}, new=True)
+
     def emit(self, event: Any, *, subject: UUID, at: datetime) -> None:
         """Say an event when this transaction commits; ``at`` is when the fact happened.
 
@@ -215,19 +238,21 @@ class Transaction:
         row = self.execute("select trace from stream where subject = %s", (subject,)).fetchone()
         return traces.Carried.read(row["trace"]) if row else None
 
-    def at_end(self, action: Callable[[Transaction, list[UUID]], None], subject: UUID) -> None:
-        """Before commit, once and for all its subjects together: what follows from everything done to them."""
-        self._at_end.setdefault(action, {})[subject] = None
+    def at_end(self, action: Callable[[Transaction, list[T]], None], item: T) -> None:
+        """Before commit, once and for all its items together, each taken once, in their order.
+
+        For what follows from everything that was done to some subjects, and for what is cheaper together.
+        """
+        self._at_end.setdefault(action, {})[item] = None
 
     def flush(self) -> None:
         """Do what follows, number the emitted events and write them and the streams; called before commit."""
         while self._at_end:
-            action, subjects = self._at_end.popitem()
-            action(self, list(subjects))
+            action, items = self._at_end.popitem()
+            action(self, list(items))
         if self._emitted:
             latest = {item.subject: item.trace.text for item in self._emitted if item.trace}
             self._take_for(Counter(item.subject for item in self._emitted), latest)
-            rows = []
             for item in self._emitted:
                 stream = self.streams[item.subject]
                 stream.sequence += 1
@@ -245,19 +270,36 @@ class Transaction:
                     tracestate=carried.tracestate if carried else None,
                     causationid=item.cause,
                 )
-                rows.append(
-                    (envelope.id, item.subject, stream.sequence, envelope.type, envelope.routing_key, envelope.encode())
+                self.append(
+                    """
+                    insert into outbox (event_id, subject, sequence, type, routing_key, body)
+                    select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
+                    """,
+                    (
+                        envelope.id,
+                        item.subject,
+                        stream.sequence,
+                        envelope.type,
+                        envelope.routing_key,
+                        envelope.encode(),
+                    ),
                 )
             self._emitted.clear()
-            columns = list(zip(*rows, strict=True))
+        self._write_streams()
+
+    def _write_streams(self) -> None:
+        began = [(subject, stream) for subject, stream in self.streams.items() if stream.new]
+        changed = [(subject, stream) for subject, stream in self.streams.items() if stream.changed and not stream.new]
+        if began:
             self.write(
-                """
-                insert into outbox (event_id, subject, sequence, type, routing_key, body)
-                select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
-                """,
-                [list(column) for column in columns],
+                "insert into stream (subject, sequence, trace)"
+                " select * from unnest(%s::uuid[], %s::bigint[], %s::text[])",
+                (
+                    [subject for subject, _ in began],
+                    [stream.sequence for _, stream in began],
+                    [stream.trace for _, stream in began],
+                ),
             )
-        changed = [(subject, stream) for subject, stream in self.streams.items() if stream.changed]
         if changed:
             self.write(
                 """
@@ -272,8 +314,8 @@ class Transaction:
                     [stream.trace for _, stream in changed],
                 ),
             )
-            for _, stream in changed:
-                stream.changed = False
+        for _, stream in (*began, *changed):
+            stream.new = stream.changed = False
 
     def _take_for(self, events: Counter[UUID], latest: dict[UUID, str]) -> None:
         """Take the streams that are not held yet, counted on by their events at once: one statement for new matters.
@@ -301,7 +343,7 @@ class Transaction:
     def commit(self) -> None:
         """Say the events and commit; wakes what waits for this transaction."""
         self.flush()
-        if self._writes:
+        if self._writes or self._rows:
             with self.connection.pipeline():
                 self._send()
                 self.connection.execute("commit", prepare=False)

@@ -1,8 +1,10 @@
 """One effect however often a request is sent: the answer to an Idempotency-Key is kept with the use case itself.
 
 The key's row, what the use case writes and the stored answer commit together, so a crash leaves either all of it or
-nothing. Of two requests with one key that run at once the second waits on the row of the first and then gets its
-answer. Only successes are kept: a rejected request may be corrected and sent again under the same key.
+nothing. The row goes out before the first statement of the use case, which therefore does nothing under a key that was
+used before; a use case that asks the database nothing needs one exchange for all. Of two requests with one key that run
+at once the second waits on the row of the first and then gets its answer. Only successes are kept: a rejected request
+may be corrected and sent again under the same key.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 from uuid import uuid4
 
+import psycopg
 from flask import Response, g, make_response, request
 from flask_smorest import Blueprint as SmorestBlueprint
 from psycopg.types.json import Jsonb
@@ -26,6 +29,8 @@ from lianban.chassis.web.access import principal
 P = ParamSpec("P")
 HEADER = "Idempotency-Key"
 FIELD = "_once"
+USED = "idempotency_pkey"
+"""The constraint that refuses a key a second time."""
 KEPT_HEADERS = ("Content-Type", "Location", "HX-Redirect")
 
 
@@ -50,18 +55,29 @@ def idempotent(view: Callable[P, Any]) -> Callable[P, Any]:
         if key is None:
             return view(*args, **kwargs)
         scope = (f"{principal().kind}:{principal().subject}", f"{request.method} {request.url_rule}", key)
+        fingerprint = blind(_body_digest(), field="idempotency.body_hash")
         try:
             with database().one_transaction() as outer:
-                stored = _claim_or_read(outer.tx, scope)
-                if stored is not None:
-                    return stored
+                outer.tx.write(_CLAIM, (*scope, fingerprint))
                 response = make_response(view(*args, **kwargs))
                 if outer.failed or response.status_code >= 400:
                     raise _NotKept(response)
                 _keep(outer.tx, scope, response)
-                return response
         except _NotKept as answer:
-            return answer.response
+            return _stored(scope, fingerprint) or answer.response
+        except Rejected:
+            stored = _stored(scope, fingerprint)
+            if stored is None:
+                raise
+            return stored
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name != USED:
+                raise
+            stored = _stored(scope, fingerprint)
+            if stored is None:  # let go in this moment: see retention
+                raise _in_use() from None
+            return stored
+        return response
 
     return SmorestBlueprint.doc(  # type: ignore[no-any-return]  # smorest is not typed
         parameters=[
@@ -105,28 +121,22 @@ def _context(scope: tuple[str, str, str]) -> str:
     return "idempotency.response:" + hashlib.sha256("\n".join(scope).encode()).hexdigest()
 
 
-def _claim_or_read(tx: Transaction, scope: tuple[str, str, str]) -> Response | None:
-    fingerprint = blind(_body_digest(), field="idempotency.body_hash")
-    claimed = tx.execute(
-        """
-        insert into idempotency (caller, route, key, body_hash) values (%s, %s, %s, %s)
-        on conflict do nothing returning key
-        """,
-        (*scope, fingerprint),
-    ).fetchone()
-    if claimed is not None:
+_CLAIM = "insert into idempotency (caller, route, key, body_hash) values (%s, %s, %s, %s)"
+
+
+def _stored(scope: tuple[str, str, str], fingerprint: bytes) -> Response | None:
+    """The answer that was given under this key, None where there was none.
+
+    Raises :class:`Rejected` where the body was another one.
+    """
+    with database().transaction() as tx:
+        row = tx.execute(
+            "select body_hash, status, response, headers from idempotency"
+            " where caller = %s and route = %s and key = %s",
+            scope,
+        ).fetchone()
+    if row is None:
         return None
-    row = tx.execute(
-        "select body_hash, status, response, headers from idempotency where caller = %s and route = %s and key = %s",
-        scope,
-    ).fetchone()
-    if row is None or row["response"] is None:
-        raise Rejected(
-            "idempotency-key-in-use",
-            "相同的请求正在处理，请稍后再试。",
-            "The same request is being handled; try again.",
-            status=409,
-        )
     if bytes(row["body_hash"]) != fingerprint:
         raise Rejected(
             "idempotency-key-reused",
@@ -139,6 +149,15 @@ def _claim_or_read(tx: Transaction, scope: tuple[str, str, str]) -> Response | N
         response.headers[name] = value
     response.headers["Idempotency-Replayed"] = "true"
     return response
+
+
+def _in_use() -> Rejected:
+    return Rejected(
+        "idempotency-key-in-use",
+        "相同的请求正在处理，请稍后再试。",
+        "The same request is being handled; try again.",
+        status=409,
+    )
 
 
 def _keep(tx: Transaction, scope: tuple[str, str, str], response: Response) -> None:

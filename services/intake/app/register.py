@@ -44,13 +44,17 @@ def register(petition: Petition, *, by: Caller, at: datetime) -> Registered:
     matter = uuid4()
     words, persons, contacts = _seal(petition, matter)
     with database().transaction() as tx:
-        accused = _accused(tx, petition)
+        region_name = reference.region_name(tx, petition.region_code)
+        accused = _accused(tx, petition, region_name)
+        if region_name is None:
+            raise Faulty([_unknown_region(petition)])
         new = matters.NewMatter(
             id=matter,
             number=number.compose(china_day(at), matters.running_numbers.next(tx)),
             channel=petition.channel,
             purpose=petition.purpose,
             region_code=petition.region_code,
+            region_name=region_name,
             received_at=at,
             original_received_on=petition.original_received_on,
             words=words,
@@ -66,14 +70,14 @@ def register(petition: Petition, *, by: Caller, at: datetime) -> Registered:
             source=petition.source,
             source_id=petition.source_id,
         )
-        region_name = matters.insert(tx, new)
-        if region_name is None:
+        if not matters.insert(tx, new):
             return _registered_before(tx, petition)
+        tx.begin_stream(matter)
         traces.about(new.number)
         if petition.attachments:
             attach.give(tx, petition.attachments, uploader=by.key, matter=matter)
         imported = petition.source is not None and by.may_back_date
-        tx.emit(_event(petition, new, region_name, accused, imported=imported), subject=matter, at=at)
+        tx.emit(_event(petition, new, accused, imported=imported), subject=matter, at=at)
     metrics.registered.labels(petition.channel.value, petition.purpose.value).inc()
     return Registered(matter, new.number, code_of(new.number), at, created=True)
 
@@ -140,7 +144,7 @@ def _seal(petition: Petition, matter: UUID) -> tuple[bytes, bytes | None, list[b
     return sealed_words, sealed_persons, contacts_of(petition.persons)
 
 
-def _accused(tx: Transaction, petition: Petition) -> tuple[AgencyRef, ...]:
+def _accused(tx: Transaction, petition: Petition, region_name: str | None) -> tuple[AgencyRef, ...]:
     if not petition.accused:
         return ()
     known = reference.agencies(tx, petition.accused)
@@ -152,7 +156,7 @@ def _accused(tx: Transaction, petition: Petition) -> tuple[AgencyRef, ...]:
         if code not in known
     ]
     if faults:
-        if not reference.region_exists(tx, petition.region_code):
+        if region_name is None:
             faults.append(_unknown_region(petition))
         raise Faulty(faults)
     return tuple(known[code] for code in petition.accused)
@@ -164,15 +168,14 @@ def _unknown_region(petition: Petition) -> Fault:
 
 
 def _registered_before(tx: Transaction, petition: Petition) -> Registered:
-    if petition.source is not None and petition.source_id is not None:
-        row = matters.of_source(tx, petition.source, petition.source_id)
-        if row is not None:
-            return Registered(row["id"], row["number"], code_of(row["number"]), row["received_at"], created=False)
-    raise Faulty([_unknown_region(petition)])
+    row = matters.of_source(tx, petition.source, petition.source_id)
+    if row is None:
+        raise LookupError("the database says that this record was registered, and has no matter of it")
+    return Registered(row["id"], row["number"], code_of(row["number"]), row["received_at"], created=False)
 
 
 def _event(
-    petition: Petition, new: matters.NewMatter, region_name: str, accused: tuple[AgencyRef, ...], *, imported: bool
+    petition: Petition, new: matters.NewMatter, accused: tuple[AgencyRef, ...], *, imported: bool
 ) -> MatterRegistered | MatterSealed:
     if petition.sealed:
         return MatterSealed(number=new.number, received_at=new.received_at)
@@ -181,7 +184,7 @@ def _event(
         channel=petition.channel,
         purpose=petition.purpose,
         region_code=petition.region_code,
-        region_name=region_name,
+        region_name=new.region_name,
         received_at=new.received_at,
         claims=tuple(ClaimRef(claim_id(new.id, ordinal), ordinal) for ordinal in range(1, len(petition.claims) + 1)),
         group_size=petition.group_size,

@@ -45,6 +45,7 @@ class NewMatter:
     channel: str
     purpose: str
     region_code: str
+    region_name: str
     received_at: datetime
     original_received_on: date | None
     words: bytes
@@ -61,28 +62,28 @@ class NewMatter:
     source_id: str | None
 
 
-def insert(tx: Transaction, new: NewMatter) -> str | None:
-    """Insert a matter and answer its region's name; None where the region is unknown or the source record is there."""
-    row = tx.execute(
-        """
-        insert into matter (id, number, channel, purpose, region_code, region_name, received_at, original_received_on,
-            words, persons, contacts, claims, accused, group_size, anonymous, language, sealed, registered_by,
-            source, source_id)
-        select %s, %s, %s, %s, code, name, %s, %s, %s, %s, %s::bytea[], %s, %s::text[], %s, %s, %s, %s, %s, %s, %s
-        from region where code = %s
-        on conflict on constraint matter_once_per_source do nothing
-        returning region_name
-        """,
-        (
-            new.id, new.number, new.channel, new.purpose, new.received_at, new.original_received_on, new.words,
-            new.persons, new.contacts, new.claims, new.accused, new.group_size, new.anonymous, new.language,
-            new.sealed, new.registered_by, new.source, new.source_id, new.region_code,
-        ),
-    ).fetchone()  # fmt: skip
-    return None if row is None else str(row["region_name"])
+def insert(tx: Transaction, new: NewMatter) -> bool:
+    """Insert a matter; False where its source's record was registered before."""
+    values = (
+        new.id, new.number, new.channel, new.purpose, new.region_code, new.region_name, new.received_at,
+        new.original_received_on, new.words, new.persons, new.contacts, new.claims, new.accused, new.group_size,
+        new.anonymous, new.language, new.sealed, new.registered_by, new.source, new.source_id,
+    )  # fmt: skip
+    if new.source is None:  # it cannot have been registered before, so nothing is asked
+        tx.write(_INSERT, values)
+        return True
+    return tx.execute(f"{_INSERT} on conflict on constraint matter_once_per_source do nothing", values).rowcount == 1
 
 
-def of_source(tx: Transaction, source: str, source_id: str) -> Row | None:
+_INSERT = """
+insert into matter (id, number, channel, purpose, region_code, region_name, received_at, original_received_on,
+    words, persons, contacts, claims, accused, group_size, anonymous, language, sealed, registered_by,
+    source, source_id)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[], %s, %s::text[], %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def of_source(tx: Transaction, source: str | None, source_id: str | None) -> Row | None:
     """The matter that was registered for a source's record."""
     return tx.execute(
         "select id, number, received_at from matter where source = %s and source_id = %s", (source, source_id)

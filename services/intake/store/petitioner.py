@@ -63,6 +63,8 @@ def rate(tx: Transaction, matter: UUID, round_: int, votes: Sequence[RatingVote]
             ),
         )  # fmt: skip
     except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != "rating_once_per_target_and_round":
+            raise
         raise AlreadyRated(error.diag.constraint_name) from None
 
 

@@ -180,10 +180,14 @@ def keep_notice(
     served_at: datetime | None = None,
 ) -> None:
     """Record that a message was sent or served; the first of each counts."""
-    tx.write(
+    tx.append(
         """
         insert into notice as old (notice_id, matter_id, kind, document_id, sent_at, served_at)
-        values (%s, %s, %s, %s, %s, %s)
+        select id, (array_agg(matter))[1], (array_agg(kind))[1],
+            (array_agg(document) filter (where document is not null))[1], min(sent), min(served)
+        from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[], %s::timestamptz[])
+            as new (id, matter, kind, document, sent, served)
+        group by id order by id
         on conflict (notice_id) do update set document_id = coalesce(old.document_id, excluded.document_id),
             sent_at = coalesce(old.sent_at, excluded.sent_at), served_at = coalesce(old.served_at, excluded.served_at)
         """,
@@ -223,10 +227,11 @@ def note(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Add an entry to the time line."""
-    tx.write(
+    tx.append(
         """
         insert into timeline_entry (event_id, matter_id, at, kind, agency_code, agency_name, data)
-        values (%s, %s, %s, %s, %s, %s, %s) on conflict (event_id) do nothing
+        select * from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
+        on conflict (event_id) do nothing
         """,
         (event, matter, at, kind, agency.code if agency else None, agency.name if agency else None, Jsonb(data or {})),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lianban.chassis.database import Transaction
+from lianban.chassis.recent import Recent
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AgencyRegistered, RegionRegistered
 
@@ -14,6 +15,7 @@ Row = dict[str, Any]
 
 def keep_region(tx: Transaction, region: RegionRegistered) -> None:
     """Insert or change a region."""
+    _names.forget(region.code)
     tx.write(
         """
         insert into region (code, name, level, parent_code) values (%s, %s, %s, %s)
@@ -43,9 +45,17 @@ def keep_agency(tx: Transaction, agency: AgencyRegistered) -> None:
     )  # fmt: skip
 
 
-def region_exists(tx: Transaction, code: str) -> bool:
-    """Whether a region is known."""
-    return tx.execute("select 1 from region where code = %s", (code,)).fetchone() is not None
+_names: Recent[str, str] = Recent(10.0)
+"""Names of regions; they change less often than once in years."""
+
+
+def region_name(tx: Transaction, code: str) -> str | None:
+    """The name of a region, as it was at most ten seconds ago; None where there is none of this code."""
+    known = _names.get(code)
+    if known is not None:
+        return known
+    row = tx.execute("select name from region where code = %s", (code,)).fetchone()
+    return _names.keep(code, str(row["name"])) if row else None
 
 
 def line_of(tx: Transaction, code: str) -> list[Row]:

@@ -118,7 +118,7 @@ class Form:
             self.blame(faulty)
             return None
         with database().transaction() as tx:
-            if not reference.region_exists(tx, read.region_code):
+            if reference.region_name(tx, read.region_code) is None:
                 self.errors["region_code"] = _("请选择问题属地。")
         return None if self.errors else read
 

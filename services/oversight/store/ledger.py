@@ -9,33 +9,43 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
-from services.oversight.domain.entry import Entry
+from services.oversight.domain.entry import Entry, chained
 
 
 def append(tx: Transaction, partition: int, entry: Entry) -> None:
-    """Add an entry at the end of its partition's chain, in one statement."""
+    """Add an entry at the end of its partition's chain, with the others of this transaction."""
+    tx.at_end(_append, (partition, entry))
+
+
+def _append(tx: Transaction, entries: list[tuple[int, Entry]]) -> None:
+    partitions = sorted({partition for partition, _ in entries})
+    rows = tx.execute(
+        "select partition, position, hash from ledger_head where partition = any(%s) order by partition for update",
+        (partitions,),
+    )
+    heads = {row["partition"]: (int(row["position"]), bytes(row["hash"])) for row in rows}
+    for partition, entry in entries:
+        position, before = heads[partition]
+        heads[partition] = position, after = position + 1, chained(before, entry.digest())
+        tx.append(
+            """
+            insert into ledger (partition, position, event_id, subject, producer, sequence, type, happened_at, data,
+                hash)
+            select * from unnest(%s::int[], %s::bigint[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[],
+                %s::text[], %s::timestamptz[], %s::text[], %s::bytea[])
+            """,
+            (
+                partition, position, entry.event_id, entry.subject, entry.producer, entry.sequence, entry.type,
+                entry.happened_at, entry.data, after,
+            ),
+        )  # fmt: skip
     tx.write(
         """
-        with head as (
-            update ledger_head set position = position + 1, hash = sha256(hash || %(digest)s)
-            where partition = %(partition)s returning position, hash
-        )
-        insert into ledger (partition, position, event_id, subject, producer, sequence, type, happened_at, data, hash)
-        select %(partition)s, position, %(event_id)s, %(subject)s, %(producer)s, %(sequence)s, %(type)s,
-            %(happened_at)s, %(data)s, hash
-        from head
+        update ledger_head set position = new.position, hash = new.hash
+        from unnest(%s::int[], %s::bigint[], %s::bytea[]) as new (partition, position, hash)
+        where ledger_head.partition = new.partition
         """,
-        {
-            "partition": partition,
-            "digest": entry.digest(),
-            "event_id": entry.event_id,
-            "subject": entry.subject,
-            "producer": entry.producer,
-            "sequence": entry.sequence,
-            "type": entry.type,
-            "happened_at": entry.happened_at,
-            "data": entry.data,
-        },
+        (partitions, [heads[p][0] for p in partitions], [heads[p][1] for p in partitions]),
     )
 
 

@@ -247,16 +247,17 @@ def add_history(
     tx: Transaction, case_id: UUID, rows: list[tuple[datetime, str, str, dict[str, Any]]], *, note: bytes | None
 ) -> None:
     """Append what happened: time, type, actor, data; the officer's words go with the first row."""
-    tx.write_many(
-        """
-        insert into history (case_id, position, at, type, actor, data, note)
-        select %s, (select coalesce(max(position), 0) + 1 from history where case_id = %s), %s, %s, %s, %s, %s
-        """,
-        [
-            (case_id, case_id, at, kind, actor, Jsonb(data), note if number == 0 else None)
-            for number, (at, kind, actor, data) in enumerate(rows)
-        ],
-    )
+    for number, (at, kind, actor, data) in enumerate(rows):
+        tx.append(
+            """
+            insert into history (case_id, position, at, type, actor, data, note)
+            select new.id, (select coalesce(max(position), 0) from history where case_id = new.id)
+                + row_number() over (partition by new.id order by ordinality), at, type, actor, data, note
+            from unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[])
+                with ordinality as new (id, at, type, actor, data, note, ordinality)
+            """,
+            (case_id, at, kind, actor, Jsonb(data), note if number == 0 else None),
+        )
 
 
 def next_history_position(tx: Transaction, case_id: UUID) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -129,3 +129,64 @@ def test_a_use_case_joins_the_transaction_of_its_request(service_database: Looki
         assert not outer.failed
         raise Refused
     assert said(service_database, subject) == []
+
+
+def test_a_new_subject_begins_at_one_and_goes_on_from_there(service_database: Looking) -> None:
+    subject = uuid4()
+    with database().transaction() as tx:
+        tx.begin_stream(subject)
+        tx.emit(an_event(0), subject=subject, at=MOMENT)
+        tx.emit(an_event(1), subject=subject, at=MOMENT)
+    with database().transaction() as tx:
+        tx.emit(an_event(2), subject=subject, at=MOMENT)
+    assert said(service_database, subject) == [1, 2, 3]
+
+
+def test_a_subject_that_is_begun_twice_is_refused(service_database: Looking) -> None:
+    subject = uuid4()
+    for expected in (nullcontext(), pytest.raises(psycopg.errors.UniqueViolation)):
+        with expected, database().transaction() as tx:
+            tx.begin_stream(subject)
+            tx.emit(an_event(0), subject=subject, at=MOMENT)
+    assert said(service_database, subject) == [1]
+
+
+APPENDED = "insert into kept (number, word) select * from unnest(%s::int[], %s::text[])"
+
+
+def kept(looking: Looking) -> list[tuple[int, str]]:
+    return [(row["number"], row["word"]) for row in looking.execute("select number, word from kept order by position")]
+
+
+def test_appended_rows_go_out_together_and_before_the_next_question(service_database: Looking) -> None:
+    service_database.execute(
+        "create table kept (position int generated always as identity, number int primary key, word text)"
+    )
+    with database().transaction() as tx:
+        for number in (3, 1, 2):
+            tx.append(APPENDED, (number, f"w{number}"))
+        tx.write("insert into kept (number, word) values (%s, %s)", (9, "written first"))
+        assert [row["number"] for row in tx.execute("select number from kept order by number")] == [1, 2, 3, 9]
+        tx.append(APPENDED, (4, "w4"))
+    assert kept(service_database) == [(9, "written first"), (3, "w3"), (1, "w1"), (2, "w2"), (4, "w4")]
+
+
+def test_what_a_savepoint_undoes_is_neither_appended_nor_done_at_the_end(service_database: Looking) -> None:
+    service_database.execute(
+        "create table kept (position int generated always as identity, number int primary key, word text)"
+    )
+
+    def keep(tx: Transaction, numbers: list[int]) -> None:
+        for number in numbers:
+            tx.append(APPENDED, (number, "at the end"))
+
+    with database().transaction() as tx:
+        tx.at_end(keep, 1)
+        with suppress(Refused), tx.savepoint():
+            tx.append(APPENDED, (5, "undone"))
+            tx.at_end(keep, 2)
+            raise Refused
+        with tx.savepoint():
+            tx.append(APPENDED, (6, "stays"))
+            tx.at_end(keep, 3)
+    assert kept(service_database) == [(6, "stays"), (1, "at the end"), (3, "at the end")]

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, g
 from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
 from marshmallow import Schema, fields
@@ -78,6 +78,14 @@ def app(service_database: Looking, gate: Entered) -> Flask:
     def closed() -> Response:
         return Response(status=409) if register("closed") else Response()
 
+    @api.post("/judged")
+    @public
+    @idempotent
+    def judged() -> Response:
+        if g.refusing:
+            raise Rejected("no", "不行。", "No.")
+        return Response("yes")
+
     @pages.get("/submit")
     @public
     def form() -> str:
@@ -134,6 +142,23 @@ def test_the_stored_answer_is_sealed(client: FlaskClient, service_database: Look
     assert row is not None
     assert b"geheim" not in bytes.fromhex(row["stored"].removeprefix("\\x"))
     assert "geheim" not in row["headers"]
+
+
+def test_a_used_key_gives_its_answer_though_the_request_would_be_refused_today(
+    client: FlaskClient, service_database: Looking
+) -> None:
+    refusing = False
+
+    @client.application.before_request
+    def now_and_then() -> None:
+        g.refusing = refusing
+
+    first = client.post("/api/v1/matters/judged", headers={"Idempotency-Key": "k-1"})
+    refusing = True
+    again = client.post("/api/v1/matters/judged", headers={"Idempotency-Key": "k-1"})
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert client.post("/api/v1/matters/judged", headers={"Idempotency-Key": "k-2"}).status_code == 422
 
 
 @pytest.mark.parametrize("title", ["rejected", "bug"])

@@ -46,6 +46,7 @@ def test_no_event_holds_title_content_claims_name_telephone_or_address(
         channel=read.channel,
         purpose=read.purpose,
         region_code=read.region_code,
+        region_name="DONGPING",
         received_at=NOW,
         original_received_on=None,
         words=b"",
@@ -61,7 +62,7 @@ def test_no_event_holds_title_content_claims_name_telephone_or_address(
         source=None,
         source_id=None,
     )
-    event = _event(read, new, "DONGPING", (AgencyRef("city-urban", "URBAN"),), imported=False)
+    event = _event(read, new, (AgencyRef("city-urban", "URBAN"),), imported=False)
     said = json.dumps(dump(cast(Event, event)), ensure_ascii=False)
     for secret in (title, content, claim, name, accused, phone, address):
         assert secret not in said
