@@ -7,7 +7,8 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, TextIO
 
 import psycopg
 import structlog
@@ -64,8 +65,46 @@ def without_values(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableM
     return entry
 
 
-def configure(service: str, level: str = "INFO") -> None:
-    """Send structlog and the standard library's logging as JSON lines to standard output."""
+class _Gathering(logging.StreamHandler[TextIO]):
+    """Writes lines together: each by itself is a call into the system, and wakes whoever reads them.
+
+    From a warning upwards everything is written at once; else whoever gathers calls :meth:`flush` soon.
+    """
+
+    MOST = 1 << 16
+    """Characters that are kept back at most."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._size = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line until the next flush."""
+        try:
+            line = self.format(record) + self.terminator
+        except Exception:  # noqa: BLE001 - what every handler does with a record that cannot be written
+            self.handleError(record)
+            return
+        self._lines.append(line)
+        self._size += len(line)
+        if record.levelno >= logging.WARNING or self._size > self.MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        with self.lock or nullcontext():
+            lines, self._lines, self._size = self._lines, [], 0
+        if lines:
+            self.stream.write("".join(lines))
+        super().flush()
+
+
+def configure(service: str, level: str = "INFO", *, gather: bool = False) -> None:
+    """Send structlog and the standard library's logging as JSON lines to standard output.
+
+    ``gather``: lines are kept until the next :func:`flush`, warnings and errors excepted.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -77,7 +116,7 @@ def configure(service: str, level: str = "INFO") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Gathering(sys.stdout) if gather else logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -96,3 +135,9 @@ def configure(service: str, level: str = "INFO") -> None:
     # It quotes in full what a worker raised; the bus tells that itself, without values.
     logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def flush() -> None:
+    """Write the lines that were gathered."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()

@@ -39,6 +39,8 @@ log = structlog.get_logger()
 __all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
 
 GRACE_SECONDS = 15
+LOG_SECONDS = 0.2
+"""How long a line of the log may wait for others; warnings and errors wait for nothing."""
 RELAY_GATHER_SECONDS = 0.02
 """How long the relay waits after a batch, so that the next one is larger: while it is quiet nothing waits."""
 
@@ -229,7 +231,8 @@ def _json(value: Any) -> bytes:
 def run(service_class: type) -> None:
     """Run a service until SIGTERM or SIGINT; returns when in-flight work is finished."""
     given = settings()
-    logs.configure(service_class.name, given.log_level)  # type: ignore[attr-defined]
+    logs.configure(service_class.name, given.log_level, gather=True)  # type: ignore[attr-defined]
+    eventlet.spawn(_write_logs)
     traces.configure(given.service)
     runner = ServiceRunner(
         {"AMQP_URI": given.amqp_url, "WEB_SERVER_ADDRESS": f"{given.http_host}:{given.http_port}", "max_workers": 64}
@@ -254,3 +257,10 @@ def run(service_class: type) -> None:
     died.wait()
     database().close()
     log.info("service.stopped")
+    logs.flush()
+
+
+def _write_logs() -> None:
+    while True:
+        eventlet.sleep(LOG_SECONDS)
+        logs.flush()

@@ -251,8 +251,12 @@ def test_no_log_holds_a_word_of_the_petitioner_or_the_query_code(stack: Stack, w
 
 
 def test_the_edge_logs_paths_without_their_query(stack: Stack, went: Went) -> None:
-    lines = [json.loads(line) for line in (stack.layout.logs / "nginx.log").read_text().splitlines() if line[:1] == "{"]
-    assert any(line["path"] == f"/api/v1/matters/{went.matter.number}" for line in lines)
+    def lines_of_the_matter() -> list[dict[str, Any]]:
+        text = (stack.layout.logs / "nginx.log").read_text()
+        lines = [json.loads(line) for line in text.splitlines() if line[:1] == "{"]
+        return lines if any(line["path"] == f"/api/v1/matters/{went.matter.number}" for line in lines) else []
+
+    lines = until(lines_of_the_matter, "the matter's path in the log of the edge")
     assert not [line for line in lines if "?" in line["path"] or "ticket=" in line["path"]]
 
 

@@ -20,14 +20,16 @@ CANARY = "王小明13800138000"
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Configure logging as a service does; the answer reads what was written so far."""
+def lines(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Configure logging as a service does; the answer reads what was written so far. Parameter: gather lines."""
     written = io.StringIO()
     monkeypatch.setattr(sys, "stdout", written)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in ("nameko", "nameko.containers")}
-    logs.configure("intake")
+    logs.configure("intake", gather=getattr(request, "param", False))
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     root.handlers[:], root.level = handlers, level
     for name, before in levels.items():
@@ -101,3 +103,29 @@ def test_one_line_for_an_operator(error: Exception, said: str) -> None:
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
     assert logs.say(ValueError(CANARY)) == "ValueError"
+
+
+gathered = pytest.mark.parametrize("lines", [pytest.param(True, id="gathered")], indirect=True)
+
+
+@gathered
+def test_gathered_lines_are_written_together_and_a_warning_with_all_before_it(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    log = structlog.get_logger()
+    log.info("first")
+    assert lines() == []
+    logs.flush()
+    assert [line["event"] for line in lines()] == ["first"]
+    log.info("second")
+    log.warning("third")
+    assert [line["event"] for line in lines()] == ["first", "second", "third"]
+
+
+@gathered
+def test_no_more_is_kept_back_than_a_bound(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    for number in range(500):
+        structlog.get_logger().info("request", route="/" + "x" * 200, number=number)
+    assert 300 < len(lines()) < 500
+    logs.flush()
+    assert [line["number"] for line in lines()] == list(range(500))
