@@ -35,6 +35,8 @@ from lianban.contracts.events import dump
 set_json_dumps(lambda value: json.dumps(value, ensure_ascii=False, default=str))
 
 T = TypeVar("T")
+Take = Callable[[list[DictRow]], None]
+"""Takes the rows that answer a question."""
 
 UNAVAILABLE = (
     psycopg.OperationalError,
@@ -106,7 +108,7 @@ class Transaction:
         self.service = service
         self.memory: dict[tuple[str, Any], Any] = {}
         self._to_begin = begin
-        self._writes: list[tuple[str, Any]] = []
+        self._writes: list[tuple[str, Any, Take | None]] = []
         self._rows: dict[str, list[Sequence[Any]]] = {}
         self.streams: dict[UUID, Stream] = {}
         self.cause: UUID | None = None
@@ -120,22 +122,25 @@ class Transaction:
         try:
             if not self._waiting():
                 return self.connection.execute(sql, params or None)
-            with self.connection.pipeline():
-                self._send()
+            with self._exchange():
                 return self.connection.execute(sql, params or None)
         finally:
             statistics.note(sql, clock.perf_counter() - started)
+
+    def ask(self, sql: str, params: Sequence[Any] | dict[str, Any], take: Take) -> None:
+        """A question that goes out with the next statement, in the same exchange; ``take`` gets its rows then."""
+        self._writes.append((sql, params, take))
 
     def write(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> None:
         """Run a statement whose outcome nobody asks for: it goes out with the next that is asked, or at commit.
 
         What the database refuses is raised then, and the transaction fails.
         """
-        self._writes.append((sql, params))
+        self._writes.append((sql, params, None))
 
     def write_many(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
         """:meth:`write` for each of many rows."""
-        self._writes.extend((sql, row) for row in rows)
+        self._writes.extend((sql, row, None) for row in rows)
 
     def append(self, sql: str, row: Sequence[Any]) -> None:
         """A row among those that one statement takes together: ``sql`` gets an array for each column.
@@ -147,26 +152,38 @@ class Transaction:
     def _waiting(self) -> bool:
         return self._to_begin or bool(self._writes) or bool(self._rows)
 
-    def _send(self) -> None:
-        """Within a pipeline: begin, and send what waits."""
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One exchange with the server: begin, what waits, and what is run inside; then the questions' answers."""
+        with self.connection.pipeline():
+            asked = self._send()
+            yield
+        for take, cursor in asked:
+            take(cursor.fetchall())
+
+    def _send(self) -> list[tuple[Take, psycopg.Cursor[DictRow]]]:
         if self._to_begin:
             self.connection.execute("begin", prepare=False)
             self._to_begin = False
         writes, self._writes = self._writes, []
         rows, self._rows = self._rows, {}
-        writes += [(sql, [list(column) for column in zip(*items, strict=True)]) for sql, items in rows.items()]
+        writes += [(sql, [list(column) for column in zip(*items, strict=True)], None) for sql, items in rows.items()]
+        asked = []
         started = clock.perf_counter()
-        for sql, params in writes:
-            self.connection.execute(sql, params)
+        for sql, params, take in writes:
+            cursor = self.connection.execute(sql, params)
+            if take is not None:
+                asked.append((take, cursor))
             ended = clock.perf_counter()
             statistics.note(sql, ended - started)
             started = ended
+        return asked
 
     def settle(self) -> None:
-        """Wait until the database has taken everything that was written so far."""
+        """Wait until the database has taken everything that was written so far, and has answered every question."""
         if self._waiting():
-            with self.connection.pipeline():
-                self._send()
+            with self._exchange():
+                pass
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -197,17 +214,24 @@ class Transaction:
 
     def lock_all(self, subjects: Iterable[UUID]) -> None:
         """Take several streams, in one order for all transactions."""
+        self.ask_for(subjects)
+        self.settle()
+
+    def ask_for(self, subjects: Iterable[UUID]) -> None:
+        """:meth:`lock_all` with the next statement."""
         wanted = sorted({s for s in subjects if s not in self.streams}, key=str)
-        if not wanted:
-            return
-        rows = self.execute(
-            """
-            insert into stream (subject) select unnest(%s::uuid[])
-            on conflict (subject) do update set sequence = stream.sequence
-            returning subject, sequence, marks, trace
-            """,
-            (wanted,),
-        )
+        if wanted:
+            self.ask(
+                """
+                insert into stream (subject) select unnest(%s::uuid[])
+                on conflict (subject) do update set sequence = stream.sequence
+                returning subject, sequence, marks, trace
+                """,
+                (wanted,),
+                self._take_streams,
+            )
+
+    def _take_streams(self, rows: list[DictRow]) -> None:
         for row in rows:
             self.streams[row["subject"]] = Stream(row["sequence"], row["marks"], row["trace"])
 
@@ -344,8 +368,7 @@ class Transaction:
         """Say the events and commit; wakes what waits for this transaction."""
         self.flush()
         if self._writes or self._rows:
-            with self.connection.pipeline():
-                self._send()
+            with self._exchange():
                 self.connection.execute("commit", prepare=False)
         elif not self._to_begin:
             self.connection.execute("commit", prepare=False)

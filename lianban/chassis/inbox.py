@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.rows import DictRow
 
 from lianban.chassis import metrics, traces
 from lianban.chassis.database import UNAVAILABLE, Database, Stream, Transaction
@@ -49,7 +50,8 @@ class Received(Generic[T]):
 Handler = Callable[[Transaction, Any], None]
 Handlers = Mapping[type, Handler]
 Prepare = Callable[[Transaction, list[UUID]], None]
-"""Reads what the handlers of a batch will ask for, for all its subjects at once, into the transaction's memory."""
+"""Asks (:meth:`Transaction.ask`) for what the handlers of a batch will need, for all its subjects at once; the answers
+come with the batch's first exchange, into the transaction's memory."""
 
 
 class _Failed(Exception):
@@ -169,8 +171,16 @@ class _Pass:
 
     def run(self) -> list[Envelope]:
         """Handle what is ready, keep what is not; returns the events that had their effect."""
-        self.tx.lock_all(self.subjects)
-        self._read_waiting()
+        self.tx.ask_for(self.subjects)
+        self.tx.ask(
+            "select subject, producer, sequence, body, state, tries, next_try_at from inbox"
+            " where subject = any(%s) and state <> 'done'",
+            (self.subjects,),
+            self._take_waiting,
+        )
+        if self.inbox.prepare is not None and not self.careful:
+            self.inbox.prepare(self.tx, self.subjects)
+        self.tx.settle()
         for envelope in self.envelopes:
             mark = self.tx.streams[envelope.subject].marks.get(envelope.source, 0)
             key = (envelope.source, envelope.sequence)
@@ -178,8 +188,6 @@ class _Pass:
                 metrics.inbox_repeated.inc()
             else:
                 self.waiting[envelope.subject][key] = _Waiting(envelope)
-        if self.inbox.prepare is not None and len(self.subjects) > 1 and not self.careful:
-            self.inbox.prepare(self.tx, self.subjects)
         for subject in self.subjects:
             self._advance(subject)
         self._write()
@@ -192,12 +200,7 @@ class _Pass:
             if envelope.sequence > self.tx.streams[envelope.subject].marks.get(envelope.source, 0):
                 self._store(_Waiting(envelope), state="quarantined", tries=1, error=say(error))
 
-    def _read_waiting(self) -> None:
-        rows = self.tx.execute(
-            "select subject, producer, sequence, body, state, tries, next_try_at from inbox"
-            " where subject = any(%s) and state <> 'done'",
-            (self.subjects,),
-        )
+    def _take_waiting(self, rows: list[DictRow]) -> None:
         for row in rows:
             key = (row["producer"], row["sequence"])
             waiting = _Waiting(Envelope.decode(bytes(row["body"])), row["tries"], row["next_try_at"], stored=True)

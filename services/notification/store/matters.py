@@ -10,6 +10,8 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import NoticeChannel
 
+Row = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
@@ -47,10 +49,13 @@ _MEMORY = "notification matter"
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
-    """Read many matters into the transaction's memory."""
+    """Ask for many matters, into the transaction's memory."""
     tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
-    for row in tx.execute(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,)):
-        tx.memory[_MEMORY, row["id"]] = _read(row)
+
+    def take(rows: list[Row]) -> None:
+        tx.memory.update({(_MEMORY, row["id"]): _read(row) for row in rows})
+
+    tx.ask(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,), take)
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:
@@ -62,7 +67,7 @@ def get(tx: Transaction, matter_id: UUID) -> Matter | None:
     return _read(row) if row is not None else None
 
 
-def _read(row: dict[str, Any]) -> Matter:
+def _read(row: Row) -> Matter:
     return Matter(
         id=row["id"],
         number=row["number"],

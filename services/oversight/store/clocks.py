@@ -13,6 +13,8 @@ from lianban.contracts.refs import AgencyRef
 from lianban.law.projector import Clock, Clocks
 from lianban.law.rulebook import Bound, Lapse, standard
 
+Row = dict[str, Any]
+
 PETITIONERS = [rule.id for rule in standard().rules if rule.bound is Bound.PETITIONER]
 """Rules that bind the petitioner: told only where asked for."""
 
@@ -37,7 +39,7 @@ class Kept:
     region_name: str = ""
 
 
-def _read(row: dict[str, Any]) -> Kept:
+def _read(row: Row) -> Kept:
     clock = Clock(
         id=row["id"],
         rule=row["rule"],
@@ -67,13 +69,15 @@ _MEMORY = "clocks of a matter"
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
-    """Read the clocks of many matters into the transaction's memory."""
+    """Ask for the clocks of many matters, into the transaction's memory."""
     found: dict[UUID, dict[UUID, Kept]] = {matter_id: {} for matter_id in matter_ids}
-    for row in tx.execute(
-        f"select {_COLUMNS} from clock where matter_id = any(%s) order by started_on, rule, id", (matter_ids,)
-    ):
-        found[row["matter_id"]][row["id"]] = _read(row)
     tx.memory.update({(_MEMORY, matter_id): kept for matter_id, kept in found.items()})
+
+    def take(rows: list[Row]) -> None:
+        for row in rows:
+            found[row["matter_id"]][row["id"]] = _read(row)
+
+    tx.ask(f"select {_COLUMNS} from clock where matter_id = any(%s) order by started_on, rule, id", (matter_ids,), take)
 
 
 def of_matter(tx: Transaction, matter_id: UUID) -> list[Kept]:

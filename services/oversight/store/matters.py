@@ -13,6 +13,8 @@ from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AssignmentSent
 
+Row = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
@@ -53,7 +55,7 @@ _COLUMNS = (
 _MEMORY = "oversight matter"
 
 
-def _read(row: dict[str, Any]) -> Matter:
+def _read(row: Row) -> Matter:
     lead = AgencyRef(row["lead_code"], row["lead_name"]) if row["lead_code"] else None
     rest = {name: row[name] for name in _COLUMNS.split(", ") if name not in ("lead_code", "lead_name", "state")}
     return Matter(state=MatterState(row["state"]), lead=lead, **rest)
@@ -96,10 +98,13 @@ def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: date
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
-    """Read many matters into the transaction's memory."""
+    """Ask for many matters, into the transaction's memory."""
     tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
-    for row in tx.execute(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,)):
-        tx.memory[_MEMORY, row["id"]] = _read(row)
+
+    def take(rows: list[Row]) -> None:
+        tx.memory.update({(_MEMORY, row["id"]): _read(row) for row in rows})
+
+    tx.ask(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,), take)
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:

@@ -24,6 +24,8 @@ from services.routing.domain.case import Case
 from services.routing.domain.dispute import Dispute
 from services.routing.domain.parts import Assignment, Attention, Objection
 
+Row = dict[str, Any]
+
 
 def _ref(value: dict[str, str] | None) -> AgencyRef | None:
     return AgencyRef(value["code"], value["name"]) if value else None
@@ -33,7 +35,7 @@ def _plain(ref: AgencyRef | None) -> dict[str, str] | None:
     return {"code": ref.code, "name": ref.name} if ref else None
 
 
-def _assignment(row: dict[str, Any]) -> Assignment:
+def _assignment(row: Row) -> Assignment:
     objection = row["objection"]
     return Assignment(
         id=row["id"],
@@ -59,7 +61,7 @@ def _assignment(row: dict[str, Any]) -> Assignment:
     )
 
 
-def _case(row: dict[str, Any], assignments: list[Assignment]) -> Case:
+def _case(row: Row, assignments: list[Assignment]) -> Case:
     dispute = row["dispute"]
     return Case(
         id=row["id"],
@@ -99,14 +101,19 @@ _MEMORY, _WRITTEN = "petition case", "assignments as written"
 
 
 def prepare(tx: Transaction, case_ids: list[UUID]) -> None:
-    """Read many cases into the transaction's memory, each for the next :func:`load`."""
-    rows = tx.execute("select * from petition_case where id = any(%s)", (case_ids,)).fetchall()
-    parts: dict[UUID, list[Assignment]] = {row["id"]: [] for row in rows}
-    for item in tx.execute("select * from assignment where case_id = any(%s) order by position", (list(parts),)):
-        parts[item["case_id"]].append(_assignment(item))
+    """Ask for many cases, into the transaction's memory, each for the next :func:`load`."""
+    parts: dict[UUID, list[Assignment]] = {case_id: [] for case_id in case_ids}
     tx.memory.update({(_MEMORY, case_id): None for case_id in case_ids})
-    for row in rows:
-        tx.memory[_MEMORY, row["id"]] = _remember(tx, _case(row, parts[row["id"]]))
+
+    def take_parts(rows: list[Row]) -> None:
+        for row in rows:
+            parts[row["case_id"]].append(_assignment(row))
+
+    def take(rows: list[Row]) -> None:
+        tx.memory.update({(_MEMORY, row["id"]): _remember(tx, _case(row, parts[row["id"]])) for row in rows})
+
+    tx.ask("select * from assignment where case_id = any(%s) order by position", (case_ids,), take_parts)
+    tx.ask("select * from petition_case where id = any(%s)", (case_ids,), take)
 
 
 def _remember(tx: Transaction, case: Case) -> Case:

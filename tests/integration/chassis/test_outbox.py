@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -190,3 +191,26 @@ def test_what_a_savepoint_undoes_is_neither_appended_nor_done_at_the_end(service
             tx.append(APPENDED, (6, "stays"))
             tx.at_end(keep, 3)
     assert kept(service_database) == [(6, "stays"), (1, "at the end"), (3, "at the end")]
+
+
+def test_questions_go_out_in_order_with_what_is_written_and_are_answered_by_the_next_exchange(
+    service_database: Looking,
+) -> None:
+    service_database.execute("create table kept (position int generated always as identity, number int, word text)")
+    heard: list[tuple[str, int]] = []
+
+    def take(name: str) -> Callable[[list[DictRow]], None]:
+        return lambda rows: heard.extend((name, row["n"]) for row in rows)
+
+    with database().transaction() as tx:
+        tx.ask("select count(*) as n from kept", (), take("before"))
+        tx.write("insert into kept (number, word) values (%s, %s)", (1, "a"))
+        tx.ask("select count(*) as n from kept", (), take("after"))
+        assert heard == []
+        tx.settle()
+        assert heard == [("before", 0), ("after", 1)]
+        tx.ask("select count(*) as n from kept", (), take("with a statement"))
+        row = tx.execute("select 7 as n").fetchone()
+        assert row is not None
+        assert row["n"] == 7
+        assert heard[2:] == [("with a statement", 1)]
