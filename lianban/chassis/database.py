@@ -214,11 +214,11 @@ class Transaction:
 
     def lock_all(self, subjects: Iterable[UUID]) -> None:
         """Take several streams, in one order for all transactions."""
-        self.ask_for(subjects)
-        self.settle()
+        if self.ask_for(subjects):
+            self.settle()
 
-    def ask_for(self, subjects: Iterable[UUID]) -> None:
-        """:meth:`lock_all` with the next statement."""
+    def ask_for(self, subjects: Iterable[UUID]) -> bool:
+        """:meth:`lock_all` with the next statement; false where all streams are held already."""
         wanted = sorted({s for s in subjects if s not in self.streams}, key=str)
         if wanted:
             self.ask(
@@ -230,6 +230,7 @@ class Transaction:
                 (wanted,),
                 self._take_streams,
             )
+        return bool(wanted)
 
     def _take_streams(self, rows: list[DictRow]) -> None:
         for row in rows:

@@ -24,17 +24,30 @@ log = structlog.get_logger()
 
 
 GATHER_SECONDS = 0.03
-"""The moment between two rounds while there is work."""
+"""The moment between two rounds while there is work, where a loop names no other."""
 
 
 class Loop(DependencyProvider):
-    """Runs ``function`` again and again in ``concurrency`` greenlets; ``every`` is the longest pause in seconds."""
+    """Runs ``function`` again and again in ``concurrency`` greenlets.
 
-    def __init__(self, name: str, function: Callable[[], int], *, every: float = 1.0, concurrency: int = 1) -> None:
+    ``every`` is the longest pause in seconds; ``gather`` the pause between two rounds while there is work: the longer,
+    the more one round does together, and the later it is done.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[], int],
+        *,
+        every: float = 1.0,
+        concurrency: int = 1,
+        gather: float = GATHER_SECONDS,
+    ) -> None:
         self.name = name
         self.function = function
         self.every = every
         self.concurrency = concurrency
+        self.gather = gather
         self.stopping: bool = False
         self.running = 0
 
@@ -76,7 +89,7 @@ class Loop(DependencyProvider):
                 self.running -= 1
             if done > 0:
                 metrics.loop_done.labels(self.name).inc(done)
-                eventlet.sleep(GATHER_SECONDS)
+                eventlet.sleep(self.gather)
             elif done == 0:
                 signal.wait(self.every)
             else:

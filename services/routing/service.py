@@ -20,8 +20,8 @@ class RoutingService:
     relay = Relay()
     ops = Ops()
     retention = Loop("retention", retention.prune, every=600.0)
-    suggest = Loop("suggest", suggestion.run_due, every=0.5)
-    statements = Loop("statements", statements.fetch_due, every=1.0)
+    suggest = Loop("suggest", suggestion.run_due, every=0.5, gather=0.1)
+    statements = Loop("statements", statements.fetch_due, every=1.0, gather=0.5)
     closing = Loop("closing", reopening.close_due, every=5.0)
 
     @consume(hears=HEARS["routing"], handlers=HANDLERS, prepare=cases.prepare)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from lianban.chassis import traces
-from lianban.chassis.database import Transaction
+from lianban.chassis.database import UNAVAILABLE, Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
@@ -28,7 +28,7 @@ from services.routing.domain.case import Case
 from services.routing.domain.parts import NotApplicable, Wanted
 from services.routing.domain.register import Agency, MatterType
 from services.routing.domain.suggesting import Suggestion
-from services.routing.store import registers, suggestions, texts
+from services.routing.store import cases, registers, suggestions, texts
 
 log = structlog.get_logger()
 
@@ -126,19 +126,43 @@ def run_due() -> int:
             for case_id in due:
                 texts.want_suggestion(tx, case_id, at=at + AGAIN)
         raise
-    with database().transaction() as tx:
-        types, agencies = registers.matter_types(tx), registers.agencies(tx)
     for case_id in due:
-        known = found.get(case_id)
-        with database().transaction() as tx:
-            if known is None:
-                log.warning("suggestion.no_text", case_id=str(case_id))
-                tx.lock(case_id)
-                texts.suggestion_made(tx, case_id)
-            else:
-                with traces.span("suggest", parent=tx.trace_of(case_id)):
-                    _suggest(tx, case_id, known, scores.get(case_id, {}), types, agencies, at=now())
+        if case_id not in found:
+            log.warning("suggestion.no_text", case_id=str(case_id))
+    waiting = [_Waiting(case_id, found.get(case_id), scores.get(case_id, {})) for case_id in due]
+    try:
+        _suggest_for(waiting)
+    except (Retry, *UNAVAILABLE):
+        raise
+    except Exception as error:  # noqa: BLE001 - found again, and told, with the matter that it concerns
+        log.info("suggestion.one_by_one", cases=len(waiting), reason=type(error).__name__)
+        for item in waiting:
+            _suggest_for([item])
     return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    case_id: UUID
+    text: MatterText | None
+    scores: Any
+
+
+def _suggest_for(waiting: list[_Waiting]) -> None:
+    """Suggest for some matters in one transaction."""
+    at = now()
+    with database().transaction() as tx:
+        ids = [item.case_id for item in waiting]
+        tx.ask_for(ids)
+        cases.prepare(tx, ids)
+        tx.settle()
+        types, agencies = registers.for_suggesting(tx)
+        for item in waiting:
+            if item.text is None:
+                texts.suggestion_made(tx, item.case_id)
+            else:
+                with traces.span("suggest", parent=tx.trace_of(item.case_id)):
+                    _suggest(tx, item.case_id, item.text, item.scores, types, agencies, at=at)
 
 
 def _suggest(

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
+from lianban.chassis.recent import Recent
 from lianban.contracts.codes import AgencyLevel
 from services.routing.domain.register import Agency, LegalBasis, MatterType, Part, Region
 
@@ -86,6 +87,7 @@ def agency_page(tx: Transaction, *, q: str | None, after: str | None, limit: int
 
 def put_agency(tx: Transaction, item: Agency, *, at: datetime) -> None:
     """Add an agency or change it."""
+    _recent.clear()
     tx.write(
         """
         insert into agency (code, name, level, region_code, petition_office, superior_government, superior_vertical,
@@ -145,8 +147,17 @@ def matter_types(tx: Transaction) -> list[MatterType]:
     return [_matter_type(row) for row in tx.execute("select * from matter_type order by code")]
 
 
+_recent: Recent[None, tuple[list[MatterType], dict[str, Agency]]] = Recent(2.0)
+
+
+def for_suggesting(tx: Transaction) -> tuple[list[MatterType], dict[str, Agency]]:
+    """The responsibility catalogue and all agencies, as they were at most two seconds ago."""
+    return _recent.get(None) or _recent.keep(None, (matter_types(tx), agencies(tx)))
+
+
 def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
     """Add an item of the catalogue or change it; its revision rises only when something changed."""
+    _recent.clear()
     tx.write(
         """
         insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis,
