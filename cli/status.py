@@ -15,8 +15,10 @@ from cli.target import stack
 
 COLUMNS = (
     "进程\nprocess", "就绪\nready", "版本\nversion", "运行\nup", "队列\nqueued", "发件箱\noutbox", "等待\nparked",
-    "隔离\nquarant.", "毒信\npoison", "运维端口\noperations",
+    "隔离\nquar.", "毒信\npoison", "运维\nports",
 )  # fmt: skip
+WIDE = 100
+"""Columns of a terminal that has room for whole addresses; on the 80 of a plain one the ports alone are shown."""
 
 
 @click.command()
@@ -39,12 +41,12 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        _print(found)
+        show(found, Console(highlight=False))
     raise SystemExit(0 if found["ready"] else 1)
 
 
-def _print(found: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+def show(found: dict[str, Any], console: Console) -> None:
+    """What was found, for a person."""
     if not console.is_terminal:
         console.width = 130
     at = datetime.fromisoformat(found["at"]).astimezone()
@@ -53,27 +55,32 @@ def _print(found: dict[str, Any]) -> None:
         console.print("[green]✓ 一切正常，无需处理 all is well, nothing needs you[/]")
     for item in found["attention"]:
         console.print(f"[red]✗[/] {escape(item['text'])}  [dim]docs/runbooks/{item['alert']}.md[/]")
-    console.print(_processes(found["processes"]))
-    console.print(_lanes(found["lanes"]))
-    console.print(_clocks(found["clocks"], found["calendar"]))
+    console.print(_processes(found["processes"], wide=console.width >= WIDE))
     disk = found["disk"]
-    console.print(
-        f"磁盘 disk      {disk['free_bytes'] / 1e9:.1f} GB 可用 free of {disk['size_bytes'] / 1e9:.1f} GB"
-        f"  [dim]{escape(found['home'])}[/]"
+    rest = Table.grid(padding=(0, 2))
+    rest.add_row("通道 lanes", _lanes(found["lanes"]))
+    rest.add_row("时限 clocks", _clocks(found["clocks"]))
+    rest.add_row("日历 calendar", _calendar(found["calendar"]))
+    rest.add_row(
+        "磁盘 disk",
+        f"{disk['free_bytes'] / 1e9:.1f} GB 可用 free of {disk['size_bytes'] / 1e9:.1f} GB"
+        f"  [dim]{escape(found['home'])}[/]",
     )
+    console.print(rest)
 
 
-def _processes(rows: list[dict[str, Any]]) -> Table:
+def _processes(rows: list[dict[str, Any]], *, wide: bool) -> Table:
+    """One line for each process. Why one is not ready stands above the table."""
     from cli.survey import age
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2 if wide else 1, 0, 0))
     for number, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if 3 <= number <= 8 else "left", no_wrap=number != 1)
+        table.add_column(column, justify="right" if 3 <= number <= 8 else "left", no_wrap=True)
     for row in rows:
-        why = row.get("why") or (row["state"] if row["state"] != "running" else "")
+        operations = (row.get("operations") or "").removeprefix("http://")
         table.add_row(
             row["name"],
-            "[green]✓[/]" if row["ready"] else f"[red]✗ {escape(why)}[/]",
+            "[green]✓[/]" if row["ready"] else "[red]✗[/]",
             row.get("version") or "",
             age(row["seconds"]),
             _count(row.get("queued")),
@@ -81,7 +88,7 @@ def _processes(rows: list[dict[str, Any]]) -> Table:
             _count(row.get("parked"), row.get("parked_oldest")),
             _count(row.get("quarantined"), bad=True),
             _count(row.get("poison"), bad=True),
-            (row.get("operations") or "").removeprefix("http://"),
+            operations if wide else operations.rpartition(":")[2],
         )
     return table
 
@@ -97,24 +104,28 @@ def _count(number: int | None, oldest: float | None = None, *, bad: bool = False
 
 def _lanes(lanes: dict[str, Any] | None) -> str:
     if lanes is None:
-        return "通道 lanes     [red]数据库不可达 the gateway's database is out of reach[/]"
+        return "[red]数据库不可达 the gateway's database is out of reach[/]"
     return (
-        f"通道 lanes     {lanes['lanes']}，断开 not flowing {lanes['not_flowing']}；待发 waiting {lanes['waiting']}，"
-        f"发送 sending {lanes['sending']}，待取 offered {lanes['offered']}，不明 unknown {lanes['unknown']}，"
-        f"人工 person {lanes['person']}"
+        f"{lanes['lanes']}，断开 not flowing {lanes['not_flowing']}，不明 unknown {lanes['unknown']}，"
+        f"人工 person {lanes['person']}\n"
+        f"待发 waiting {lanes['waiting']}，发送 sending {lanes['sending']}，待取 offered {lanes['offered']}"
     )
 
 
-def _clocks(clocks: dict[str, Any] | None, years: list[dict[str, Any]] | None) -> str:
+def _clocks(clocks: dict[str, Any] | None) -> str:
     from cli.survey import age
 
-    if clocks is None or years is None:
-        return "时限 clocks    [red]数据库不可达 oversight's database is out of reach[/]"
+    if clocks is None:
+        return "[red]数据库不可达 oversight's database is out of reach[/]"
     watched = clocks["watched_seconds_ago"]
     looked = f"{age(watched)} 前检查 watched {age(watched)} ago" if watched is not None else "未在检查 not watched"
-    known = "，".join(f"{y['year']} {'正式' if y['status'] == 'official' else '暂定'} {y['status']}" for y in years)
     return (
-        f"时限 clocks    运行 running {clocks['running']}，今日到期 due today {clocks['due_today']}，"
-        f"超期 overdue {clocks['overdue']}，暂定 provisional {clocks['provisional']}；{looked}\n"
-        f"日历 calendar  {known}"
+        f"运行 running {clocks['running']}，今日到期 due today {clocks['due_today']}，"
+        f"超期 overdue {clocks['overdue']}\n暂定 provisional {clocks['provisional']}；{looked}"
     )
+
+
+def _calendar(years: list[dict[str, Any]] | None) -> str:
+    if years is None:
+        return "[red]数据库不可达 oversight's database is out of reach[/]"
+    return "，".join(f"{y['year']} {'正式' if y['status'] == 'official' else '暂定'} {y['status']}" for y in years)
