@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.story import story
 from cli.target import stack
 from deploy.local.stack import Stack
+
+QUIET_SECONDS = 10.0
+"""How long a long command says nothing where its output is no terminal."""
 
 
 @click.group()
@@ -113,9 +119,36 @@ def _running() -> Stack:
     return here
 
 
-def bars() -> Progress:
+class Bars(Progress):
+    """Bars on a terminal; where the output is a file or a pipe, a line every ``QUIET_SECONDS`` with how far it is."""
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Count some more as done."""
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Change what is known about a task: ``completed``, ``description`` and so on."""
+        super().update(task_id, **changes)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        task = next(task for task in self.tasks if task.id == task_id)
+        since, total = self._told.get(task_id, 0.0), task.total or 0
+        if self.console.is_terminal or task.elapsed is None or task.elapsed - since < QUIET_SECONDS:
+            return
+        self._told[task_id] = task.elapsed
+        click.echo(f"  {task.description} {task.completed:.0f}/{total:.0f}", err=True)
+
+    @cached_property
+    def _told(self) -> dict[TaskID, float]:
+        """For each task how many seconds it had taken when it was last told of."""
+        return {}
+
+
+def bars() -> Bars:
     """Progress as every long command shows it."""
-    return Progress(
+    return Bars(
         TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
         console=Console(stderr=True),
     )  # fmt: skip
