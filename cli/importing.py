@@ -45,7 +45,10 @@ LONGEST_WAIT = 30.0
 REQUEST_SECONDS = 30
 TOKEN_SECONDS = 24 * 3600
 SHOWN = 20
-"""Rows that a preview shows; the report has all."""
+"""Rows that a preview shows, and bad ones whose reasons it tells; the report of an import has all."""
+
+TITLE = 15
+"""Characters of a title in a preview: its table fits a terminal of 80 columns."""
 
 
 class Outcome(StrEnum):
@@ -107,7 +110,7 @@ def command(
     try:
         rows = [*_with_known_regions(_once(rows))]
         if preview:
-            _preview(rows)
+            _preview(rows, plan)
             return
         target = report or Path(f"{file.stem}.report.csv")
         done = _register(rows, parallel)
@@ -151,33 +154,56 @@ def _with_known_regions(rows: Iterator[Row]) -> Iterator[Row]:
                 yield Row(row.line, row.source_id, row.body, (*row.problems, problem))
 
 
-def _preview(rows: Sequence[Row]) -> None:
-    table = Table(title="预览 preview: nothing is sent", title_justify="left")
-    for column in (
-        "行 line",
-        "编号 source id",
-        "原收到日期 received",
-        "属地 region",
-        "标题 title",
-        "诉求 claims",
-        "问题 problems",
-    ):
-        table.add_column(column)
-    for row in rows[:SHOWN]:
-        told = row.body
-        cells = (
-            str(row.line), row.source_id, told.get("original_received_on", ""), told.get("region_code", ""),
-            str(told.get("title", ""))[:24], str(len(told.get("claims", []))), "\n".join(row.problems),
-        )  # fmt: skip
-        table.add_row(*(escape(cell) for cell in cells), style="red" if row.problems else None)
+def _preview(rows: Sequence[Row], plan: mappings.Plan) -> None:
+    good, bad = [row for row in rows if not row.problems], [row for row in rows if row.problems]
+    with as_service("intake"), database().transaction() as tx:
+        there = matters.sources_known(tx, plan.source, [row.source_id for row in good])
     console = Console()
-    console.print(table)
-    bad = [row for row in rows if row.problems]
+    console.print(_previewed(rows[:SHOWN]))
     if len(rows) > SHOWN:
         console.print(f"… 共 {len(rows)} 行 rows in all")
     for row in bad[:SHOWN]:
         console.print(f"  行 line {row.line}: {'; '.join(row.problems)}", style="red", markup=False)
-    console.print(f"可导入 would be sent: {len(rows) - len(bad)}    有问题 bad: {len(bad)}")
+    if len(bad) > SHOWN:
+        console.print(f"  … 共 {len(bad)} 行有问题 bad rows in all", style="red")
+    console.print(_as_mapped(good, plan))
+    console.print(
+        f"可导入 would be sent: {len(good) - len(there)}    此前已登记 already there: {len(there)}    "
+        f"有问题 bad: {len(bad)}"
+    )
+
+
+def _previewed(rows: Sequence[Row]) -> Table:
+    """Some rows as they would be sent; a bad one is red, its problems stand below the table."""
+    table = Table(title="预览 preview: nothing is sent", title_justify="left")
+    for column in ("行\nline", "编号\nsource id", "原收到日期\nreceived", "属地\nregion"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("标题\ntitle")
+    table.add_column("诉求\nclaims", no_wrap=True, justify="right")
+    for row in rows:
+        told = row.body
+        cells = (
+            str(row.line), row.source_id, told.get("original_received_on", ""), told.get("region_code", ""),
+            str(told.get("title", ""))[:TITLE], str(len(told.get("claims", []))),
+        )  # fmt: skip
+        table.add_row(*(escape(cell) for cell in cells), style="red" if row.problems else None)
+    return table
+
+
+def _as_mapped(rows: Sequence[Row], plan: mappings.Plan) -> Table:
+    """What the rows would be registered as, by the mapping's values."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("来源 source", escape(plan.source))
+    table.add_row("信访人 petitioner", "匿名，不保留 anonymous, not kept" if plan.anonymous else "保留 kept")
+    for title, name in (
+        ("信访形式 channel", "channel"),
+        ("信访目的 purpose", "purpose"),
+        ("属地 region", "region_code"),
+    ):
+        counts = Counter(str(row.body[name]) for row in rows)
+        table.add_row(title, "，".join(f"{value} {count}" for value, count in counts.most_common(SHOWN)))
+    table.add_row("不导入的列 left out", escape("，".join(sorted(plan.unused))) or "无 none")
+    return table
 
 
 class _Sender:

@@ -85,3 +85,6 @@ def test_a_preview_sends_nothing(stack: Stack, files: Path) -> None:
 
     after = imported(stack, files, "--wait", "0")
     assert Counter(row["outcome"] for row in after) == {"registered": 6, "invalid": 4}
+
+    shown = stack.command("import", *arguments, "--preview")
+    assert "would be sent: 0    此前已登记 already there: 6    有问题 bad: 4" in shown.stdout

@@ -90,6 +90,14 @@ def of_source(tx: Transaction, source: str | None, source_id: str | None) -> Row
     ).fetchone()
 
 
+def sources_known(tx: Transaction, source: str, source_ids: Sequence[str]) -> set[str]:
+    """Those of a source's records for which a matter was registered."""
+    rows = tx.execute(
+        "select source_id from matter where source = %s and source_id = any(%s)", (source, list(source_ids))
+    )
+    return {row["source_id"] for row in rows}
+
+
 def states(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, MatterState]:
     """The states of several matters."""
     rows = tx.execute(f"{_HEAD} where m.id = any(%s)", (list(ids),))
