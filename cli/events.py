@@ -45,6 +45,21 @@ def _show(title: str, rows: list[dict[str, object]], *, as_json: bool) -> None:
     Console().print(table)
 
 
+def show_events(title: str, rows: list[dict[str, object]], *, as_json: bool) -> None:
+    """Events one below the other: ids must be there whole, and an error may be long."""
+    if as_json or not rows:
+        _show(title, rows, as_json=as_json)
+        return
+    click.echo(f"{title}: {len(rows)}")
+    for row in rows:
+        click.echo(f"\n{row['service']}  {row['event']}  {row['type']}")
+        click.echo(f"  事项 matter    {row['matter']}，第 {row['sequence']} 号 sequence {row['sequence']}")
+        next_try = f"，下次 next {_text(row['next'])}" if row["next"] else ""
+        click.echo(f"  收到 received  {_text(row['received'])}，已试 tries {row['tries']}{next_try}")
+        if row["error"]:
+            click.echo(f"  错误 error     {row['error']}")
+
+
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%m-%d %H:%M:%S")
@@ -82,7 +97,8 @@ def inbox(chosen: tuple[str, ...], parked: bool, limit: int, as_json: bool) -> N
                 rows += [_waiting(service, item) for item in inspect.waiting(database, "parked", limit=limit)]
             else:
                 rows.append({"service": service, **inspect.inbox_summary(database)})
-    _show("收件箱 inbox", rows, as_json=as_json)
+    tell = show_events if parked else _show
+    tell("收件箱 inbox", rows, as_json=as_json)
 
 
 def _waiting(service: str, item: inspect.Waiting) -> dict[str, object]:
@@ -108,7 +124,7 @@ def list_(chosen: tuple[str, ...], limit: int, as_json: bool) -> None:
     for service, url in databases(chosen):
         with _opened(service, url) as database:
             rows += [_waiting(service, item) for item in inspect.waiting(database, "quarantined", limit=limit)]
-    _show("隔离区 quarantine", rows, as_json=as_json)
+    show_events("隔离区 quarantine", rows, as_json=as_json)
 
 
 @quarantine.command()
