@@ -78,6 +78,8 @@ def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "LianbanQuarantineNotEmpty", f"{name} 隔离区 in quarantine: {row['quarantined']}"
         if row.get("poison"):
             yield "LianbanPoisonNotEmpty", f"{name} 毒信队列 in the poison queue: {row['poison']}"
+        if (row.get("queued") or 0) > 1000:
+            yield "LianbanQueueGrows", f"{name} 队列中待处理事件 events in its queues: {row['queued']}"
         if (row.get("parked_oldest") or 0) > 900:
             yield "LianbanEventsParked", f"{name} 最早等待事件 oldest parked: {age(row['parked_oldest'])}"
     for lane in (lanes or {}).get("worst", ()):

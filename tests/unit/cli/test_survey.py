@@ -43,7 +43,7 @@ def with_lane(**changes: Any) -> dict[str, Any]:
 
 def test_a_healthy_stack_needs_nobody() -> None:
     assert list(attention(WELL)) == []
-    assert list(attention(with_process(outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
+    assert list(attention(with_process(queued=1000, outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
     assert list(attention(with_lane(unknown=3, oldest_seconds=40.0))) == []
 
 
@@ -57,6 +57,7 @@ def test_a_healthy_stack_needs_nobody() -> None:
         (with_process(outbox=9, outbox_oldest=61.0), "LianbanOutboxStuck", "1m"),
         (with_process(quarantined=2), "LianbanQuarantineNotEmpty", "2"),
         (with_process(poison=1), "LianbanPoisonNotEmpty", "1"),
+        (with_process(queued=1001), "LianbanQueueGrows", "1001"),
         (with_process(parked=1, parked_oldest=901.0), "LianbanEventsParked", "15m"),
         (with_lane(circuit="open", trouble_en="Cannot connect"), "LianbanLaneOpen", "Cannot connect"),
         (with_lane(circuit="half_open", trouble_en="Cannot connect"), "LianbanLaneOpen", "清河市生态环境局"),
