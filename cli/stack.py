@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -144,7 +145,12 @@ def addresses(here: Stack) -> str:
     text = "\n".join(f"  {name:<28} {address}" for name, address in lines)
     if here.demo:
         text += "\n  演示账号 demo sign-ins: lianban demo accounts"
-    return f"{text}\n  状态 status: lianban status    日志 logs: {here.layout.logs}"
+    return f"{text}\n  状态 status: lianban status    日志 logs: {_near(here.layout.logs)}"
+
+
+def _near(path: Path) -> Path:
+    """A path as somebody in the present folder would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @click.command()
