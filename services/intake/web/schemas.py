@@ -194,6 +194,11 @@ class StatusSchema(Schema):
     purpose = fields.String(required=True)
     region = fields.Nested(AgencySchema, required=True)
     received_at = fields.AwareDateTime(required=True, format="iso")
+    original_received_on = fields.Date(
+        required=True,
+        allow_none=True,
+        metadata={"description": "原系统收到的日期，仅导入的事项 / day of receipt in the system it was imported from"},
+    )
     withdrawn_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
     held_by = fields.Nested(AgencySchema, required=True, allow_none=True)
     next_due = fields.Nested(ClockSchema, required=True, allow_none=True)

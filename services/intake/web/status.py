@@ -60,6 +60,7 @@ def of(matter: UUID, at: datetime) -> dict[str, Any]:
         "purpose": row["purpose"],
         "region": {"code": row["region_code"], "name": row["region_name"]},
         "received_at": row["received_at"],
+        "original_received_on": row["original_received_on"],
         "withdrawn_at": row["withdrawn_at"],
         "held_by": _holder(row, state, office),
         "next_due": _next_due(shown_clocks),

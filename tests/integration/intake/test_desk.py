@@ -55,6 +55,13 @@ def test_a_clerk_sees_the_own_territory_only(intake: Intake) -> None:
     assert "工厂后面的河水发黑" not in elsewhere.page
 
 
+def test_the_day_of_receipt_in_the_system_before_stands_beside_the_day_of_registration(intake: Intake) -> None:
+    record = {"original_received_on": "2019-04-25", "source": "old-board", "source_id": "17"}
+    imported = intake.submit(intake.bearer(StaffRole.IMPORTER), **record)
+    assert "原系统2019年4月25日收到" in clerk(intake).get(f"/intake/matters/{imported['id']}").page
+    assert "原系统" not in clerk(intake).get(f"/intake/matters/{intake.submit()['id']}").page
+
+
 @pytest.mark.parametrize("sought", ["139 0000 1234", "ZHAO@example.com", "e12345678", None])
 def test_a_matter_is_found_by_number_and_by_contacts(intake: Intake, sought: str | None) -> None:
     person = {"name": "赵", "phone": "13900001234", "email": "zhao@example.com", "id_type": "passport"}

@@ -21,6 +21,7 @@ from lianban.contracts.codes import (
     ExchangeKind,
     NoticeChannel,
     ObjectionReason,
+    StaffRole,
 )
 from lianban.contracts.intake import MatterOpened, MatterRated, MatterSupplemented, MatterWithdrawn
 from tests.integration.intake.conftest import ECOLOGY, NOW, OFFICE, URBAN, Intake
@@ -68,6 +69,13 @@ def test_number_and_code_are_understood_as_people_type_them(intake: Intake) -> N
     typed = f"{somebody.number[:8]}-{somebody.number[8:]}"
     answer = intake.client.get(f"{PATH}/{typed}", headers={"X-Query-Code": somebody.code.lower()})
     assert answer.status_code == 200
+
+
+def test_the_day_of_receipt_in_the_system_before_is_shown(intake: Intake) -> None:
+    record = {"original_received_on": "2019-04-25", "source": "old-board", "source_id": "17"}
+    imported = Petitioner(intake, headers=intake.bearer(StaffRole.IMPORTER), **record)
+    assert imported.status()["original_received_on"] == "2019-04-25"
+    assert Petitioner(intake).status()["original_received_on"] is None
 
 
 def test_guessing_is_throttled_but_looking_is_not(intake: Intake) -> None:
