@@ -5,6 +5,7 @@ and a service's process loads nothing before the patch of its chassis.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import warnings
 
@@ -72,8 +73,40 @@ def main() -> None:
     # Told in the README; nobody who runs a command can do anything about it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
+    if not _serves():
+        # Each failed attempt of a pool to connect; the command says once that the database is out of reach.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
     try:
         command(prog_name="lianban")
     except (Trouble, BadSetting) as trouble:
         click.secho(f"\n✗ {trouble}", err=True, fg="red")
         sys.exit(1)
+    except Exception as error:
+        if not _out_of_reach(error):
+            raise
+        click.secho(
+            f"\n✗ 数据库或消息队列不可达 the database or the broker is out of reach: {_first_line(error)}\n"
+            "lianban status says what runs; lianban up starts it.",
+            err=True,
+            fg="red",
+        )
+        sys.exit(1)
+
+
+def _serves() -> bool:
+    """Whether this process is to be a service."""
+    return sys.argv[1:2] == ["serve"]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _out_of_reach(error: Exception) -> bool:
+    """Whether a command failed because what it works on does not run. A service waits for it, and tells all else."""
+    if _serves():
+        return False
+    from lianban.chassis.database import UNAVAILABLE
+
+    return isinstance(error, (*UNAVAILABLE, ConnectionError, TimeoutError))
