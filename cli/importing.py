@@ -331,13 +331,13 @@ def write_report(path: Path, done: Sequence[Done]) -> None:
 
 def _summary(done: Sequence[Done], report: Path) -> None:
     outcomes = Counter(item.outcome for item in done)
-    table = Table(title=f"{len(done)} 行 rows", title_justify="left")
+    table = Table()
     table.add_column("结果 outcome")
     table.add_column("行数 rows", justify="right")
     for outcome in Outcome:
         if outcomes[outcome]:
             table.add_row(f"{OUTCOMES[outcome]} {outcome.value}", str(outcomes[outcome]))
-    states = Table(title="事项现在的状态 where the matters are now", title_justify="left")
+    states = Table()
     states.add_column("状态 state")
     states.add_column("件数 matters", justify="right")
     matters_ = [item for item in done if item.matter is not None]
@@ -348,7 +348,9 @@ def _summary(done: Sequence[Done], report: Path) -> None:
     lost = present[None]
     states.add_row("丢失 lost", str(lost), style="red" if lost else "green")
     console = Console()
+    console.print(f"{len(done)} 行 rows")
     console.print(table)
     if matters_:
+        console.print("事项现在的状态 where the matters are now")
         console.print(states)
     console.print(f"逐行报告 report: {report}")
