@@ -1,4 +1,9 @@
-"""Bad input at every door: each gets a clear answer or a message that an operator can read, and nothing is lost."""
+"""Bad input at every door: each gets a clear answer or a message that an operator can read, and nothing is lost.
+
+What a department's system may answer (a web page with 200, an error, nothing at all) is the table of
+``test_fault_corners.py``, and in every variant that of ``tests/integration/agency_gateway/test_delivering.py``. Tables
+in another encoding and rows that do not fit are those of ``tests/unit/cli/test_mapping.py``.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +49,7 @@ TABLE: list[tuple[str, Any, int, str]] = [
     ("claims empty", with_(claims=[]), 422, "/claims"),
     ("a claim is blank", with_(claims=["  "]), 422, "/claims/0"),
     ("no purpose", without("purpose"), 422, "/purpose"),
+    ("an unknown field", with_(tilte="河水发黑"), 422, "/tilte"),
     ("unknown purpose", with_(purpose="revenge"), 422, "/purpose"),
     ("unknown channel", with_(channel="telepathy"), 422, "/channel"),
     ("channel of others without a token", with_(channel="hotline"), 403, ""),
