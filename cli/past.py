@@ -25,6 +25,11 @@ AT_WORK = (*SERVICES, "documents")
 NEEDED = ("suggest", "mail")
 """The processes that take part: the text model, and the mailbox of the petitioners."""
 READY_SECONDS = 90
+ALREADY = "已有信访事项，不再生成历史 the city has matters already: no past was made (make reset begins anew)"
+INTERRUPTED = (
+    "上次演示历史未演完，城市里只有其中一部分 the last start was interrupted while the past was played: the city has "
+    "a part of it (make reset, then start again, makes all of it)"
+)
 
 
 @contextmanager
@@ -46,11 +51,14 @@ def make(here: Stack, progress: Progress, *, most: int | None = None) -> str:
     """Play the past where there is none; returns what was done, in words."""
     with as_service("intake"), database().transaction() as tx:
         row = tx.execute("select exists (select from matter) as there").fetchone()
+    begun = here.layout.past_begun
     if row and row["there"]:
-        said = "已有信访事项，不再生成历史 the city has matters already: no past was made (make reset begins anew)"
+        said = INTERRUPTED if begun.exists() else ALREADY
     else:
+        begun.touch()
         with alone(here):
             said = _play(here, progress, most)
+    begun.unlink(missing_ok=True)
     here.layout.past.write_text(f"{now().isoformat()}\n{said}\n", encoding="utf-8")
     return said
 

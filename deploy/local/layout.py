@@ -152,6 +152,11 @@ class Layout:
         return self.demo / "past.txt"
 
     @property
+    def past_begun(self) -> Path:
+        """The mark that the past is being played; where it is found at a start, that was interrupted."""
+        return self.demo / "past.begun"
+
+    @property
     def postgres(self) -> Path:
         """PostgreSQL's folder."""
         return self.home / "postgres"
