@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -79,12 +79,17 @@ def summary(tx: Transaction, *, territory: str | None, at: datetime) -> Summary:
             "provisional": sum(count.provisional for count in duties),
             "unanswered": sum(silent.values()),
         },
-        states=tallies.matters_by_state(tx, territory=prefix),
+        states=_in_order_of_life(tallies.matters_by_state(tx, territory=prefix)),
         rules=[(rule, _of_rule(rule.id, running, ended)) for rule in rulebook().rules if rule.id in known],
         months=_months(tx, prefix, today),
         agencies=_agencies(tx, prefix, running, ended, silent),
         provisional_years=[y for y in sorted(set(needed)) if years.get(y) is not YearStatus.OFFICIAL],
     )
+
+
+def _in_order_of_life(counts: dict[MatterState, int]) -> dict[MatterState, int]:
+    """The counts from registered to closed, whatever order the database gave them in."""
+    return {state: counts[state] for state in MatterState if state in counts}
 
 
 def _months(tx: Transaction, prefix: str, today: date) -> list[Month]:
@@ -224,8 +229,14 @@ def matter(tx: Transaction, number: str, *, territory: str | None, at: datetime)
         )
     _, calendar = present(tx)
     rules, today = rulebook(), china_day(at)
+    # The clocks of one matter are read without joining it: its number and place are at hand.
     seen = [
-        _seen(kept, today, explain(period_of(kept.clock, rules), calendar)) for kept in clocks.of_matter(tx, found.id)
+        replace(
+            _seen(kept, today, explain(period_of(kept.clock, rules), calendar)),
+            number=found.number,
+            region_name=found.region_name,
+        )
+        for kept in clocks.of_matter(tx, found.id)
     ]
     return SeenMatter(
         matter=found,

@@ -251,6 +251,7 @@ def test_board_and_api_show_the_same_clocks_with_their_arithmetic(
     assert (clock["rule"], clock["legal_due"], clock["standing"]) == ("route", "2026-03-17", "overdue")
     matter = client.get("/api/v1/oversight/matters/XF1", headers=headers).get_json()
     assert matter["clocks"][0]["arithmetic"][0]["text"]["zh"].startswith("自2026年3月2日")
+    assert matter["clocks"][0]["matter"] == clock["matter"]
     assert client.get("/api/v1/oversight/matters/XF404", headers=headers).status_code == 404
     assert client.get("/api/v1/oversight/summary").status_code == 401
 

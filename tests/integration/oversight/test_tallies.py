@@ -71,6 +71,7 @@ def test_the_board_counts_what_ended_and_what_runs(oversight: Oversight) -> None
     rules = {rule.id: counts for rule, counts in seen.rules}
     assert rules["route"] == {"met": 3, "late": 0, "running": 0, "overdue": 0, "lapsed": 0}
     assert (rules["handle"]["late"], rules["handle"]["overdue"]) == (1, 1)
+    assert list(seen.states) == sorted(seen.states, key=list(MatterState).index), "from registered to closed"
     [agency] = seen.agencies
     assert (agency["assignments"], agency["objections"], agency["overdue"]) == (3, 1, seen.figures["overdue"])
 
