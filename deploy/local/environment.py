@@ -10,6 +10,8 @@ from deploy.local.processes import DEPARTMENTS, Process, internal_url
 
 MARK = "LIANBAN_STACK"
 """Every process of a stack carries it, with the state folder as value: so leftovers of a killed run are found."""
+MAIL_FROM = "no-reply@lianban.qinghe.example"
+"""Whom letters of the demo city come from; they go no further than its mailbox."""
 
 
 def database_url(layout: Layout, role: str, password: str) -> str:
@@ -46,6 +48,7 @@ def service_environment(layout: Layout, passwords: Passwords, service: str) -> d
         "LIANBAN_SECRET_KEY": passwords.session,
         "LIANBAN_SUGGEST_URL": internal_url(ports.suggest),
         "LIANBAN_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
+        "LIANBAN_MAIL_FROM": MAIL_FROM,
     }
     if layout.site.exists() and not os.environ.get("LIANBAN_SITE"):
         given["LIANBAN_SITE"] = str(layout.site)

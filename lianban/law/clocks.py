@@ -184,8 +184,8 @@ def _start_lines(period: Period) -> Iterator[Step]:
         yield Step(
             StepKind.START,
             day,
-            f"期限{_count_zh(period.length, period.unit)}，经批准延长{_count_zh(period.extension, period.unit)}，"
-            f"自起始日合计{_count_zh(period.total, period.unit)}",
+            f"期限{count_zh(period.length, period.unit)}，经批准延长{count_zh(period.extension, period.unit)}，"
+            f"自起始日合计{count_zh(period.total, period.unit)}",
             f"{period.length} {period.unit.en}, extended by {period.extension}: {period.total} from the start",
         )
 
@@ -225,7 +225,7 @@ def _end_lines(period: Period, end: Due, calendar: WorkCalendar) -> Iterator[Ste
     yield Step(
         StepKind.RAW_END,
         end.raw_due,
-        f"满{_count_zh(period.total, period.unit)}：{_zh(end.raw_due)}",
+        f"满{count_zh(period.total, period.unit)}：{_zh(end.raw_due)}",
         f"{period.total} {period.unit.en} end on {_en(end.raw_due)}",
     )
     if period.roll and end.legal_due != end.raw_due:
@@ -300,7 +300,8 @@ def _en(day: date) -> str:
     return f"{_WEEKDAYS_EN[day.weekday()]}, {day.day} {_MONTHS_EN[day.month - 1]} {day.year}"
 
 
-def _count_zh(number: int, unit: Unit) -> str:
+def count_zh(number: int, unit: Unit) -> str:
+    """So many days as the law writes them: 5个工作日, 15日."""
     return f"{number}个工作日" if unit is Unit.WORK else f"{number}日"
 
 

@@ -21,7 +21,7 @@ from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import CodeList
 from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
-from lianban.law.clocks import Due, Pause, Period, Rung, Unit, due, explain
+from lianban.law.clocks import Due, Pause, Period, Rung, Unit, count_zh, due, explain
 from lianban.law.clocks import Step as ExplanationStep
 
 
@@ -128,6 +128,12 @@ class Rule:
     def unused(self, language: str) -> str:
         """What to call it when the right ran out unused; empty for a duty."""
         return self.unused_en if language.startswith("en") else self.unused_zh
+
+    def period(self, language: str) -> str:
+        """How long it is: 5个工作日 or 5 work days."""
+        if language.startswith("en"):
+            return f"{self.length} {self.unit.label('en')}"
+        return count_zh(self.length, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

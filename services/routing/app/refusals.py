@@ -26,7 +26,7 @@ TEXTS: dict[str, tuple[str, str, int]] = {
     "nothing-to-do": ("请至少选择一个单位。", "Name at least one agency.", 422),
     "duplicate-agency": ("同一单位只能有一个角色。", "An agency can have only one part.", 422),
     "agency-blocked": (
-        "该单位为被反映单位或与其有隶属关系，依法不得接收本事项（信访工作条例第三十条）。",
+        "该单位为被反映单位或与其有隶属关系，依法不得接收本事项（《信访工作条例》第三十条）。",
         "The agency is accused or depends on the accused and must not get this matter (Regulation, Art. 30).",
         422,
     ),
@@ -45,17 +45,17 @@ TEXTS: dict[str, tuple[str, str, int]] = {
     ),
     "no-lead": ("必须有一个主办单位。", "Exactly one lead is required.", 422),
     "ping-pong": (
-        "该单位在本轮已经提出过异议并被退回；再派给它就是推诿循环，请由共同的上级指定（信访工作条例第二十四条）。",
+        "该单位在本轮已经提出过异议并被退回；再派给它就是推诿循环，请由共同的上级指定（《信访工作条例》第二十四条）。",
         "This agency objected in this round and was let go; only a designation helps now (Regulation, Art. 24).",
         409,
     ),
     "hop-limit": (
-        "本轮退回次数已达上限，请由共同的上级指定受理单位（信访工作条例第二十四条）。",
+        "本轮退回次数已达上限，请由共同的上级指定受理单位（《信访工作条例》第二十四条）。",
         "The limit of objections is reached; only a designation helps now (Regulation, Art. 24).",
         409,
     ),
     "disputed": (
-        "已成为受理争议，只能由共同的上级或者信访部门协调指定（信访工作条例第二十四条）。",
+        "已成为受理争议，只能由共同的上级或者信访部门协调指定（《信访工作条例》第二十四条）。",
         "Acceptance is in dispute; only a designation helps now (Regulation, Art. 24).",
         409,
     ),
@@ -67,7 +67,7 @@ TEXTS: dict[str, tuple[str, str, int]] = {
     ),
     "lead-not-disputed": ("现主办单位没有提出异议，不能另行指定。", "The present lead has not objected.", 409),
     "wrong-decider": (
-        "应由共同的上一级机关指定，或者由信访部门协调（信访工作条例第二十四条）。",
+        "应由共同的上一级机关指定，或者由信访部门协调（《信访工作条例》第二十四条）。",
         "The common superior decides, or the petition office coordinates (Regulation, Art. 24).",
         422,
     ),

@@ -124,7 +124,7 @@ def suggest(
                     SuggestionGround.ACCUSED,
                     f"{unrestricted.name}为被反映单位或与其有隶属关系，依法回避",
                     f"{unrestricted.name} is accused or depends on the accused and is left out",
-                    article="信访工作条例第三十条第三款",
+                    article="《信访工作条例》第三十条第三款",
                 ),
             )
         return Candidate(agency.ref, role, found.score, reasons)
@@ -185,7 +185,7 @@ def _reasons(
             SuggestionGround.PLACE,
             f"问题属地为{place_name}，在{agency.name}管辖范围内",
             f"The place, {place_name}, is in the territory of {agency.name}",
-            article="信访工作条例第五条第三项",
+            article="《信访工作条例》第五条第三项",
         ),
     ]
     percent = round(found.score * 100)

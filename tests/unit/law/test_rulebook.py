@@ -29,6 +29,12 @@ def test_the_standard_rulebook_has_the_periods_of_the_law() -> None:
     }
 
 
+def test_a_period_is_said_as_the_law_writes_it() -> None:
+    objection, notice = standard().rule("objection"), standard().rule("notice")
+    assert (objection.period("zh"), objection.period("en")) == ("5个工作日", "5 work days")
+    assert (notice.period("zh"), notice.period("en")) == ("15日", "15 calendar days")
+
+
 def test_handling_may_be_extended_once_by_at_most_thirty_days() -> None:
     extension = standard().rule("handle").extension
     assert extension is not None
