@@ -125,6 +125,8 @@ class Form:
     def blame(self, faulty: Faulty) -> None:
         """Show faults beside their fields."""
         found = self.errors | form_errors(faulty, **_NAMES)
+        if "region_code" in found:
+            found["region_code"] = _("请选择问题属地。")  # a list to choose from, whatever is wrong
         self.errors = dict(sorted(found.items(), key=lambda item: _place(item[0])))
 
     def _person(self, prefix: str) -> dict[str, str]:

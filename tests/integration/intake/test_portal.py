@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from lianban.chassis.time import at, now
+from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
+from lianban.contracts.oversight import ClockStopped
 from services.intake.domain import number
-from tests.integration.intake.conftest import ECOLOGY, TOWN, Intake, a_picture
+from tests.integration.intake.conftest import ECOLOGY, NOW, TOWN, Intake, a_picture
 from tests.integration.intake.story import Case
 
 FORM = {
@@ -125,6 +127,7 @@ def test_what_is_missing_is_told_beside_its_field_and_what_is_there_stays(intake
     assert browser.status == 422
     for anchor in ('href="#f-title"', 'href="#f-region_code"', 'href="#f-claims-0"'):
         assert anchor in browser.page
+    assert "请选择问题属地。" in browser.page
     assert "十月以来河水发黑发臭。" in browser.page
     assert intake.said() == []
 
@@ -196,6 +199,24 @@ def test_the_status_page_shows_agencies_and_takes_votes(intake: Intake, browser:
     browser.post(f"/matters/{matter}/rate", {"vote.": "satisfied"})
     assert browser.status == 422
     assert "不能重复评价" in browser.page
+
+
+def test_the_status_page_shows_what_still_runs_and_folds_the_time_limits_that_ended(
+    intake: Intake, browser: Browser
+) -> None:
+    matter, code = browser.submit()
+    row = intake.one("select id from matter where number = %s", matter)
+    case = Case(intake, str(row["id"]))
+    route = case.clock("route", date(2026, 12, 8))
+    case.clock("handle", date(2027, 1, 22), bound=ECOLOGY)
+    stopped = ClockStopped(clock_id=route, rule="route", outcome=ClockOutcome.MET, stopped_at=NOW)
+    case.hear(stopped, source="oversight")
+    page = browser.open(matter, code).page
+    open_part, _, folded = page.partition("已结束的期限（1项）")
+    assert "清河市生态环境局：办理期限" in open_part
+    assert "登记转送期限" not in open_part.partition("办理期限")[2]
+    assert "登记转送期限" in folded
+    assert "5个工作日" in browser.get("/").page
 
 
 def test_supplement_and_withdrawal_with_confirmation(intake: Intake, browser: Browser) -> None:
