@@ -11,33 +11,25 @@ import pytest
 import yaml
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "prometheus"
-PROMTOOL = shutil.which("promtool")
 TESTS = sorted((FOLDER / "tests").glob("*.yml"))
-
-needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None,
-    reason="promtool is not installed; `make setup-test` installs it with the distribution's package `prometheus`",
-)
 
 
 def promtool(*arguments: str) -> None:
-    assert PROMTOOL is not None
-    outcome = subprocess.run([PROMTOOL, *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+    program = shutil.which("promtool")
+    assert program is not None, "promtool is not installed: make setup-test installs it with the package `prometheus`"
+    outcome = subprocess.run([program, *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-@needs_promtool
 def test_prometheus_accepts_the_configuration_and_its_rules() -> None:
     promtool("check", "config", "prometheus.yml")
 
 
-@needs_promtool
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should_and_keep_still_otherwise(path: Path) -> None:
     promtool("test", "rules", str(path))
 
 
-@needs_promtool
 def test_prometheus_understands_every_query_of_the_dashboards(tmp_path: Path) -> None:
     queries = [
         target["expr"].replace("$service", "intake").replace("$agency", ".+")
