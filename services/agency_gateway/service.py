@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
+from lianban.chassis.topology import HEARS
 from services.agency_gateway.app import delivering, metrics, retention
 from services.agency_gateway.app.hearing import HANDLERS
 from services.agency_gateway.web import create_app
@@ -21,7 +22,6 @@ class AgencyGatewayService:
     """The exchange with each department: lanes, deliveries, statements, journal, desk."""
 
     name = "agency_gateway"
-
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
@@ -30,7 +30,7 @@ class AgencyGatewayService:
     recover = Loop("recover", delivering.recover, every=5.0)
     measure = Loop("measure lanes", metrics.measure, every=5.0)
 
-    @consume(hears=("intake", "routing", "oversight"), handlers=HANDLERS)
+    @consume(hears=HEARS["agency_gateway"], handlers=HANDLERS)
     def on_events(self, batch: Batch) -> None:
-        """Queue messages for departments, note verdicts on their statements."""
+        """Give a batch of events its effect."""
         batch.handle()

@@ -1,11 +1,12 @@
-"""The nameko service of intake: names and entry points only."""
+"""Intake as a nameko service: names and entry points only."""
 
 from __future__ import annotations
 
 from lianban.chassis import retention
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
-from services.intake.app import attach, hearing
+from services.intake.app import attach
+from services.intake.app.hearing import HANDLERS
 from services.intake.web import create_app
 
 
@@ -17,9 +18,9 @@ class IntakeService:
     relay = Relay()
     ops = Ops()
     retention = Loop("retention", retention.prune, every=600.0)
-    waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600)
+    waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600.0)
 
-    @consume(hears=HEARS["intake"], handlers=hearing.HANDLERS)
+    @consume(hears=HEARS["intake"], handlers=HANDLERS)
     def on_events(self, batch: Batch) -> None:
-        """Give events their effect."""
+        """Give a batch of events its effect."""
         batch.handle()

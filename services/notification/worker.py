@@ -28,7 +28,7 @@ from lianban.chassis.secrets import seal_bytes, unseal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
 from lianban.contracts.notification import DocumentIssued
-from services.notification import metrics
+from services.notification.app import metrics
 from services.notification.app.serving import say_sent
 from services.notification.domain.documents import chinese_date
 from services.notification.domain.numbering import document_number

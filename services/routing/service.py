@@ -1,9 +1,9 @@
-"""The routing service: names and entry points only."""
+"""Routing as a nameko service: names and entry points only."""
 
-# ruff: noqa: I001 - the patch in the chassis' service module must come first
-from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume, run
+from __future__ import annotations
 
 from lianban.chassis import retention
+from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.routing.app import reopening, statements, suggestion
 from services.routing.app.hearing import HANDLERS
@@ -15,7 +15,6 @@ class RoutingService:
     """The registers, the case and who leads it."""
 
     name = "routing"
-
     http = Http(create_app)
     relay = Relay()
     ops = Ops()
@@ -28,7 +27,3 @@ class RoutingService:
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()
-
-
-if __name__ == "__main__":
-    run(RoutingService)

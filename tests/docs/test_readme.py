@@ -129,9 +129,26 @@ def test_every_port_of_a_stack_is_documented() -> None:
     assert {int(number) for number in re.findall(r"^\|[^|]+\| (\d+) \|", text, re.MULTILINE)} == used
 
 
-def test_every_service_is_told_on_one_screen() -> None:
+def test_every_service_is_told_on_one_screen_and_all_are_told_alike() -> None:
     for service in SERVICES:
         text = (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 60
-        for word in ("owns", "hears", "says", "promises"):
-            assert word in text.lower(), f"{service} does not say what it {word}"
+        assert re.findall(r"^\| \*\*(\w+)\*\* \|", text, re.MULTILINE) == ["owns", "hears", "says", "doors", "loops"]
+        assert {"## Promises", "## Where things are"} <= set(text.splitlines()), service
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_loop_of_a_service_stands_in_its_readme_and_in_the_runbook_of_loops(service: str) -> None:
+    folder = ROOT / "services" / service
+    runbook = (ROOT / "docs" / "runbooks" / "LianbanLoopFails.md").read_text(encoding="utf-8")
+    named = {
+        loop
+        for names, who in re.findall(r"^\| ([a-z ,]+) \(([a-z_ ]+)\) \|", runbook, re.MULTILINE)
+        if who in (service, "every service")
+        for loop in names.split(", ")
+    }
+    loops = re.findall(r"= \w+\(\"([^\"]+)\", ", (folder / "service.py").read_text(encoding="utf-8"))
+    (row,) = re.findall(r"^\| \*\*loops\*\* \| .*", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert loops
+    assert [loop for loop in loops if f"`{loop}`" not in row] == []
+    assert named == set(loops)

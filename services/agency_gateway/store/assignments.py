@@ -29,7 +29,7 @@ _NOT_BLOCKED = """
         )
     )
 """
-"""An agency that the matter accuses, and every agency below it in either line, is blocked (decision 8)."""
+"""An agency that the matter accuses, and every agency below it in either line, is blocked (条例 §30③)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA, now
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed
-from services.notification import metrics
+from services.notification.app import metrics
 from services.notification.app.serving import say_sent, say_served
 from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices

@@ -14,7 +14,7 @@ from lianban.chassis.inbox import Received
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.intake import MatterOpened
 from lianban.contracts.notification import NoticeSent, NoticeServed
-from services.notification import metrics
+from services.notification.app import metrics
 from services.notification.store import documents, notices
 
 

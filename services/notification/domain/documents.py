@@ -1,4 +1,4 @@
-"""What a document must contain (信访工作条例 §23, §32; contents list of the house's law tables)."""
+"""What a document must contain (信访工作条例 §23, §32), and what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The case: who has which part of a matter, and what may happen next (`docs/explanation`, decisions 15-18).
+"""The case: who has which part of a matter, and what may happen next (条例 §§22-24, 32; `lianban.law.lifecycle`).
 
 A case is changed only by the methods here. Each applies one fact or decision, appends the events that follow to
 :attr:`Case.said`, and raises :class:`NotApplicable` where the state table does not allow it. Time and ids are
