@@ -248,12 +248,16 @@ def rejected_fields(error: Rejected) -> dict[str, str]:
 
 
 def _on_rejected(error: Rejected) -> Response:
-    errors: tuple[dict[str, str], ...] = ()
-    if error.field:
-        pointer = error.field if error.field.startswith("/") else "/" + error.field.replace(".", "/")
-        errors = ({"pointer": pointer, "message": _said(error)},)
+    errors = ({**_where(error.field), "message": _said(error)},) if error.field else ()
     headers = {"Retry-After": str(RETRY_SECONDS)} if error.status in (429, 503) else None
     return problem(error.status, slug=error.slug, detail=_said(error), errors=errors, headers=headers)
+
+
+def _where(field: str) -> dict[str, str]:
+    """The place of a rejected field: a parameter of the address where nothing else was sent, else a pointer."""
+    if request.method == "GET" and field in request.args:
+        return {"in": "query", "parameter": field}
+    return {"pointer": field if field.startswith("/") else "/" + field.replace(".", "/")}
 
 
 def _as_error(finding: Finding) -> dict[str, str]:

@@ -21,6 +21,7 @@ from lianban.chassis.errors import Rejected, Retry
 from lianban.chassis.time import now
 from lianban.chassis.web import (
     Api,
+    PageRequest,
     Pages,
     body,
     build_openapi,
@@ -63,6 +64,7 @@ class FormSchema(Schema):
 
 class Wanted(Schema):
     limit = fields.Integer(validate=validate.Range(1, 200))
+    after = fields.String()
 
 
 def views() -> tuple[Api, Pages]:
@@ -81,6 +83,7 @@ def views() -> tuple[Api, Pages]:
     @api.arguments(Wanted, location="query")
     @api.response(200)
     def find(query: dict[str, Any]) -> dict[str, Any]:
+        PageRequest.read(request.args, int)
         return {"who": principal().name, **query}
 
     @api.get("/failures/<kind>")
@@ -230,6 +233,15 @@ def test_a_wrong_query_parameter_is_named(client: FlaskClient, token: Token) -> 
     answer = client.get("/api/v1/things?limit=x", headers={"Authorization": f"Bearer {token(StaffRole.OFFICER)}"})
     assert answer.json is not None
     assert answer.json["errors"] == [{"in": "query", "parameter": "limit", "message": "应为整数。"}]
+
+
+def test_a_cursor_that_leads_nowhere_is_named_as_the_parameter_that_it_is(client: FlaskClient, token: Token) -> None:
+    answer = client.get("/api/v1/things?after=x", headers={"Authorization": f"Bearer {token(StaffRole.OFFICER)}"})
+    assert answer.json is not None
+    assert answer.json["type"] == "/problems/invalid-cursor"
+    assert answer.json["errors"] == [
+        {"in": "query", "parameter": "after", "message": "分页标记无效，请从第一页重新开始。"}
+    ]
 
 
 def test_a_rejection_names_its_field(client: FlaskClient) -> None:
