@@ -243,7 +243,8 @@ def metrics_page() -> str:
 def _metric(collector: Any) -> tuple[str, str, str, str]:
     (family,) = collector.describe()
     name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
-    labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001  (no public name either)
+    names = collector._value if family.type == "info" else collector._labelnames  # noqa: SLF001  (nor names for these)
+    labels = ", ".join(f"`{label}`" for label in names)
     return f"`{name}`", family.type, labels, family.documentation
 
 
