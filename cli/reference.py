@@ -245,7 +245,16 @@ def _metric(collector: Any) -> tuple[str, str, str, str]:
     name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
     names = collector._value if family.type == "info" else collector._labelnames  # noqa: SLF001  (nor names for these)
     labels = ", ".join(f"`{label}`" for label in names)
-    return f"`{name}`", family.type, labels, family.documentation
+    return f"`{name}`", family.type, labels, family.documentation + _buckets(collector)
+
+
+def _buckets(collector: Any) -> str:
+    """The bounds of a histogram as the label ``le`` writes them; the last one holds everything."""
+    from prometheus_client.utils import floatToGoString
+
+    bounds = getattr(collector, "_upper_bounds", ())[:-1]
+    told = [floatToGoString(bound) for bound in bounds]  # type: ignore[no-untyped-call]  # the library's own way
+    return f"; `le`: {', '.join(told)}" if told else ""
 
 
 PAGES: dict[str, Page] = {

@@ -80,6 +80,13 @@ def known_series() -> dict[str, set[str] | None]:
     return series
 
 
+@cache
+def bounds() -> dict[str, set[str]]:
+    """The buckets of every histogram, as the reference tells them."""
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    return {name: set(told.split(", ")) for name, told in re.findall(r"^\| `(\w+)` .*; `le`: ([^|]+) \|", page, re.M)}
+
+
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
     """Each series that an expression names, with the labels that it is chosen by."""
     chosen: dict[str, set[str]] = {}
@@ -109,6 +116,14 @@ def test_the_check_finds_what_does_not_exist() -> None:
     assert unknown("rate(lianban_inbox_lag_seconds[5m])") == ["lianban_inbox_lag_seconds"]
     assert unknown('lianban_ready{piece="x"}') == ["lianban_ready has no label piece"]
     assert unknown("service:nothing:max > 1") == ["service:nothing:max"]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if 'le="' in rule["expr"]], ids=lambda rule: rule["record"])
+def test_rules_compare_with_bounds_that_a_histogram_has(rule: dict[str, Any]) -> None:
+    """A bound between two buckets matches no series, and the objective would look broken or always kept."""
+    compared = re.findall(r'(\w+)_bucket\{le="([^"]+)"\}', rule["expr"])
+    assert compared
+    assert [(name, bound) for name, bound in compared if bound not in bounds()[name]] == []
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
