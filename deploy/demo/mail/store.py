@@ -23,6 +23,18 @@ SCHEMA = (
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A message to be kept, as it came."""
+
+    sender: str
+    recipients: Sequence[str]
+    subject: str
+    message_id: str
+    attachments: int
+    source: bytes
+
+
+@dataclass(frozen=True)
 class Summary:
     """One line of the list."""
 
@@ -36,39 +48,44 @@ class Summary:
 
 
 class Mailbox:
-    """The mailbox; safe to use from several threads, each with a connection of its own."""
+    """The mailbox; safe to use from several threads: one connection writes, every reader has its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writing = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        with closing(self._connect()) as connection, connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+        self._writer = self._connect(check_same_thread=False)
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._writer.execute("PRAGMA synchronous = FULL")  # a commit waits until it is on disk
+        with self._writer:
             for command in SCHEMA:
-                connection.execute(command)
+                self._writer.execute(command)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30)
+    def _connect(self, *, check_same_thread: bool = True) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=30, check_same_thread=check_same_thread)
         connection.row_factory = sqlite3.Row
         return connection
 
-    def add(
-        self, *, sender: str, recipients: Sequence[str], subject: str, message_id: str, attachments: int, source: bytes
-    ) -> int:
-        """Keep a message; it is on disk when this returns. The same message again is kept again."""
-        with self._writing, closing(self._connect()) as connection, connection:
-            added = connection.execute(
-                "INSERT INTO message (received_at, sender, subject, message_id, attachments, source)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (datetime.now(UTC).isoformat(), sender, subject, message_id, attachments, source),
-            ).lastrowid
-            if added is None:
-                raise sqlite3.DatabaseError("no row number")
-            connection.executemany(
-                "INSERT OR IGNORE INTO recipient VALUES (?, ?)", [(added, address.lower()) for address in recipients]
-            )
-        return added
+    def add(self, letters: Sequence[Kept]) -> list[int]:
+        """Keep messages; they are on disk when this returns their numbers. The same message again is kept again."""
+        received_at = datetime.now(UTC).isoformat()
+        with self._writing, self._writer:
+            return [self._insert(letter, received_at) for letter in letters]
+
+    def _insert(self, letter: Kept, received_at: str) -> int:
+        number = self._writer.execute(
+            "INSERT INTO message (received_at, sender, subject, message_id, attachments, source)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (received_at, letter.sender, letter.subject, letter.message_id, letter.attachments, letter.source),
+        ).lastrowid
+        if number is None:
+            raise sqlite3.DatabaseError("no row number")
+        self._writer.executemany(
+            "INSERT OR IGNORE INTO recipient VALUES (?, ?)",
+            [(number, address.lower()) for address in letter.recipients],
+        )
+        return number
 
     def search(self, to: str, before: int | None, limit: int) -> list[Summary]:
         """Messages whose recipient contains ``to``, newest first; ``before`` goes on behind a message."""

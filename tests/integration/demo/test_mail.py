@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,46 @@ def test_a_letter_that_is_too_large_is_refused(program: Program) -> None:
     with pytest.raises(smtplib.SMTPSenderRefused) as refused:
         send(program, letter)
     assert refused.value.smtp_code == 552
+
+
+def test_a_letter_arrives_byte_for_byte_however_its_lines_begin_and_wherever_it_is_cut(program: Program) -> None:
+    lines = ["Subject: dots", "", ".", "..", ".x", "", "a" * 900, "."]
+    with socket.create_connection(("127.0.0.1", int(program.environment["MAIL_SMTP_PORT"])), timeout=10) as line:
+        answers = line.makefile("rb")
+        answers.readline()
+        for command in ("HELO x", "MAIL FROM:<a@example.net>", "RCPT TO:<h@example.net>", "DATA"):
+            line.sendall(f"{command}\r\n".encode())
+            answers.readline()
+        sent = "".join(f".{one}\r\n" if one.startswith(".") else f"{one}\r\n" for one in lines).encode()
+        for place in range(0, len(sent), 7):
+            line.sendall(sent[place : place + 7])
+        line.sendall(b".\r")
+        line.sendall(b"\n")
+        assert answers.readline().startswith(b"250 ")
+    (kept,) = received(program, "h@example.net")
+    source = get(program, f"messages/{kept['id']}/source").content
+    assert source == "".join(f"{one}\r\n" for one in lines).encode()
+
+
+def test_letters_that_arrive_together_are_all_kept(program: Program) -> None:
+    def one(number: int) -> None:
+        send(program, a_letter("i@example.net", Subject=f"第{number}封"))
+
+    with ThreadPoolExecutor(12) as senders:
+        list(senders.map(one, range(24)))
+    kept = received(program, "i@example.net")
+    assert {letter["subject"] for letter in kept} == {f"第{number}封" for number in range(24)}
+    assert len(kept) == 24
+
+
+def test_a_message_that_turns_out_too_large_is_refused_and_the_next_is_taken(program: Program) -> None:
+    with smtplib.SMTP("127.0.0.1", int(program.environment["MAIL_SMTP_PORT"]), timeout=10) as smtp:
+        smtp.helo()
+        for content, code in ((b"x" * 1_500_000, 552), (b"Subject: small\r\n\r\nx", 250)):
+            smtp.mail("a@example.net")
+            smtp.rcpt("j@example.net")
+            assert smtp.data(content)[0] == code
+    assert [letter["subject"] for letter in received(program, "j@example.net")] == ["small"]
 
 
 def test_what_is_not_there_is_told(program: Program) -> None:

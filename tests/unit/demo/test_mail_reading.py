@@ -51,6 +51,21 @@ def test_broken_mail_is_shown_as_well_as_it_can_be(source: bytes, text: str) -> 
     assert (reading.read(source).text or "").strip() == text
 
 
+def test_the_headline_of_a_letter_is_what_reading_it_gives() -> None:
+    plain = EmailMessage()
+    plain["Subject"] = "答复" * 40  # folded over several lines
+    plain["Message-ID"] = "<2@qinghe.example>"
+    plain.set_content("您好")
+    forwarded = a_letter()
+    forwarded.add_attachment(plain)
+    bare = b"Subject: plain\r\nContent-Type: text/plain; name=a.txt\r\n\r\nx"
+    for source in (a_letter().as_bytes(), plain.as_bytes(), forwarded.as_bytes(), bare):
+        read, headline = reading.read(source), reading.headline(source)
+        assert (headline.subject, headline.message_id) == (read.subject, read.message_id)
+    assert [reading.headline(s.as_bytes()).attachments for s in (a_letter(), plain, forwarded)] == [1, 0, 2]
+    assert reading.headline(bare).attachments == 1
+
+
 def test_a_broken_message_id_does_not_hide_the_letter() -> None:
     read = reading.read(b"Message-ID: <[\r\nSubject: =?utf-8?q?=E4?=\r\nFrom: <@@>\r\n\r\nbody")
     assert read.text == "body"
@@ -60,6 +75,7 @@ def test_a_broken_message_id_does_not_hide_the_letter() -> None:
 def test_no_bytes_make_reading_fail(source: bytes) -> None:
     read = reading.read(source)
     read.subject.encode()
+    reading.headline(source).subject.encode()
 
 
 PIECES = [b"Subject: ", b"From: ", b"Message-ID: <", b"\xff", b"[", b"=?utf-8?b?", b"?=", b"\r\n", b"@", b'"', b"text"]
@@ -69,3 +85,4 @@ PARTS = [b"Content-Type: multipart/mixed; boundary=x", b"\r\n--x\r\n"]
 @given(st.lists(st.sampled_from(PIECES + PARTS), max_size=20))
 def test_no_pieces_of_mail_make_reading_fail(pieces: list[bytes]) -> None:
     reading.read(b"".join(pieces)).subject.encode()
+    reading.headline(b"".join(pieces)).subject.encode()
