@@ -10,9 +10,13 @@ import json
 import signal
 import threading
 import time as clock
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import UUID
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import structlog
@@ -21,12 +25,13 @@ from prometheus_client import make_wsgi_app
 
 import lianban
 from lianban.chassis import logs, traces
-from lianban.chassis.database import UNAVAILABLE
+from lianban.chassis.database import UNAVAILABLE, Transaction
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
+from lianban.contracts.codes import DocumentKind
 from lianban.contracts.notification import DocumentIssued
 from services.notification.app import metrics
 from services.notification.app.serving import say_sent
@@ -40,6 +45,8 @@ TEMPLATE = Path(__file__).parent / "typst" / "document.typ"
 FONT_FOLDERS = ("/usr/share/fonts/opentype/noto", "/usr/share/fonts/truetype/wqy", "/usr/share/fonts/noto-cjk")
 BATCH = 10
 LOOK_SECONDS = 0.2
+GATHER_SECONDS = 0.1
+"""The moment between two rounds while there is work, unless a whole batch was there."""
 CLOCK_SECONDS = 2.0
 """How often the press looks at its database's clock, by which it goes."""
 
@@ -49,21 +56,83 @@ class NoFont(RuntimeError):
 
 
 class Press:
-    """A warm compiler: fonts are read once, each page after that takes a few milliseconds."""
+    """A warm compiler: fonts and template are read once, each page after that takes a few milliseconds."""
 
     def __init__(self) -> None:
         folders = [folder for folder in FONT_FOLDERS if Path(folder).is_dir()]
         if not folders:
             raise NoFont("install a Chinese font (Debian: fonts-noto-cjk)")
-        self._compiler = typst.Compiler(str(TEMPLATE), font_paths=folders, ignore_system_fonts=True)
+        self._compiler = typst.Compiler(root=str(TEMPLATE.parent), font_paths=folders, ignore_system_fonts=True)
 
     def print(self, content: dict[str, Any]) -> bytes:
         """The document as PDF."""
-        inputs = {"content": json.dumps(content, ensure_ascii=False)}
-        pdf = self._compiler.compile(format="pdf", sys_inputs=inputs)
+        words = json.dumps(content, ensure_ascii=False).replace("\\", "\\\\").replace('"', '\\"')
+        call = f'#import "{TEMPLATE.name}": printed\n#printed(json(bytes("{words}")))'
+        pdf = self._compiler.compile(call.encode(), format="pdf")
         if not isinstance(pdf, bytes):
             raise ValueError("the template did not give one PDF")
         return pdf
+
+
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    document: documents.Document
+    running: int
+    number: str
+    sealed: bytes
+
+
+@dataclass(slots=True)
+class _Edition:
+    """Documents that are issued together: printed under the numbers that will be theirs if nobody else counts on."""
+
+    press: Press
+    at: datetime
+    contents: dict[UUID, dict[str, Any]]
+    numbers: dict[DocumentKind, int]
+    printed: list[_Printed] = field(default_factory=list)
+    failed: dict[UUID, str] = field(default_factory=dict)
+
+    def print(self, document: documents.Document) -> None:
+        """Print a document under the next number of its kind; one that does not print takes no number."""
+        running = self.numbers.get(document.kind, 0) + 1
+        number = document_number(document.kind, china_day(self.at).year, running)
+        started = clock.perf_counter()
+        try:
+            with traces.span(f"print {document.kind.value}", parent=traces.Carried.read(document.trace)):
+                pdf = self.press.print(
+                    {
+                        **self.contents[document.id],
+                        "number": number,
+                        "issuer": document.issuer.name,
+                        "names": [agency.name for agency in document.names],
+                        "issued_on": chinese_date(china_day(self.at)),
+                    }
+                )
+        except (typst.TypstError, LookupError, ValueError) as error:
+            log.error("document.not_printed", document=str(document.id), reason=type(error).__name__)
+            self.failed[document.id] = f"{type(error).__name__}: {error}"
+            return
+        metrics.press_seconds.observe(clock.perf_counter() - started)
+        self.numbers[document.kind] = running
+        sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
+        self.printed.append(_Printed(document, running, number, sealed))
+
+    def number(self, last: dict[DocumentKind, int], there: set[UUID]) -> None:
+        """Hold the printed documents to the counters, which are locked now, and to those that are still to be issued.
+
+        What has another number, because another press counted on or one before it is gone, is printed anew.
+        """
+        before, self.printed, self.numbers = self.printed, [], dict(last)
+        for item in before:
+            kind = item.document.kind
+            if item.document.id not in there:
+                continue
+            if item.running == self.numbers.get(kind, 0) + 1:
+                self.numbers[kind] = item.running
+                self.printed.append(item)
+            else:
+                self.print(item.document)
 
 
 def run_due(press: Press) -> int:
@@ -71,60 +140,66 @@ def run_due(press: Press) -> int:
     moment = now()
     with database().transaction() as tx:
         due = documents.due(tx, "composed", at=moment, limit=BATCH)
+        if not due:
+            return 0
         documents.hold(tx, [d.id for d in due], moment + documents.HOLD)
-    done = 0
+        sealed = documents.contents(tx, [d.id for d in due])
+        numbers = documents.last_numbers(tx, china_day(moment).year)
+    edition = _Edition(press, moment, {}, numbers)
     for document in due:
         try:
-            with traces.span(f"print {document.kind.value}", parent=traces.Carried.read(document.trace)):
-                done += issue(press, document)
-        except (typst.TypstError, LookupError, ValueError) as error:
-            log.error("document.not_printed", document=str(document.id), reason=type(error).__name__)
-            with database().transaction() as tx:
-                documents.fail(tx, document.id, f"{type(error).__name__}: {error}", at=now())
-    return done
+            content = unseal(sealed[document.id], context=f"document.content:{document.id}")
+            edition.contents[document.id] = json.loads(content)
+        except (LookupError, ValueError) as error:
+            edition.failed[document.id] = f"{type(error).__name__}: {error}"
+        else:
+            edition.print(document)
+    return issue(edition)
 
 
-def issue(press: Press, document: documents.Document) -> int:
-    """Give a document its number, print it and say that it is issued: all in one transaction."""
-    moment = now()
+def issue(edition: _Edition) -> int:
+    """Give documents their numbers and say that they are issued: all in one transaction.
+
+    The counters are locked for as long as it takes to write, not to print, unless another press counted on meanwhile.
+    """
+    year = china_day(edition.at).year
     with database().transaction() as tx:
-        tx.lock(document.matter_id)
-        if not documents.lock_composed(tx, document.id):
-            return 0
-        year = china_day(moment).year
-        number = document_number(document.kind, year, documents.next_number(tx, document.kind, year))
-        content = json.loads(unseal(documents.content(tx, document.id), context=f"document.content:{document.id}"))
-        started = clock.perf_counter()
-        pdf = press.print(
-            {
-                **content,
-                "number": number,
-                "issuer": document.issuer.name,
-                "names": [agency.name for agency in document.names],
-                "issued_on": chinese_date(china_day(moment)),
-            }
-        )
-        metrics.press_seconds.observe(clock.perf_counter() - started)
-        sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
-        documents.issue(tx, document.id, number=number, pdf=sealed, at=moment)
-        shown = notices.release(tx, document.id, at=moment)
-        tx.emit(
-            DocumentIssued(
-                document_id=document.id,
-                kind=document.kind,
-                number=number,
-                issuer=document.issuer,
-                names=document.names,
-                round=document.round,
-                issued_at=moment,
-            ),
-            subject=document.matter_id,
-            at=moment,
-        )
-        for notice in shown:
-            say_sent(tx, notice, at=moment)
-    metrics.documents.labels(document.kind.value).inc()
-    return 1
+        if edition.printed:
+            tx.lock_all(item.document.matter_id for item in edition.printed)
+            there = documents.lock_composed(tx, [item.document.id for item in edition.printed])
+            kinds = {item.document.kind for item in edition.printed}
+            edition.number(documents.lock_numbers(tx, kinds, year), there)
+            documents.count_to(tx, {kind: edition.numbers[kind] for kind in kinds}, year)
+            documents.issue(tx, {p.document.id: (p.number, p.sealed) for p in edition.printed}, at=edition.at)
+            _say_issued(tx, edition)
+        documents.fail(tx, edition.failed, at=now())
+    for item in edition.printed:
+        metrics.documents.labels(item.document.kind.value).inc()
+    return len(edition.printed)
+
+
+def _say_issued(tx: Transaction, edition: _Edition) -> None:
+    shown: dict[UUID | None, list[notices.Notice]] = defaultdict(list)
+    for notice in notices.release(tx, [item.document.id for item in edition.printed], at=edition.at):
+        shown[notice.document_id].append(notice)
+    for item in edition.printed:
+        document = item.document
+        with traces.span(f"issue {document.kind.value}", parent=traces.Carried.read(document.trace)):
+            tx.emit(
+                DocumentIssued(
+                    document_id=document.id,
+                    kind=document.kind,
+                    number=item.number,
+                    issuer=document.issuer,
+                    names=document.names,
+                    round=document.round,
+                    issued_at=edition.at,
+                ),
+                subject=document.matter_id,
+                at=edition.at,
+            )
+            for notice in shown[document.id]:
+                say_sent(tx, notice, at=edition.at)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -173,7 +248,7 @@ def main() -> None:
                 look_at_the_clock()
                 clock_is_right_until = clock.monotonic() + CLOCK_SECONDS
             printed = run_due(press)
-            wait = 0.0 if printed else LOOK_SECONDS
+            wait = LOOK_SECONDS if not printed else GATHER_SECONDS if printed < BATCH else 0.0
         except UNAVAILABLE:
             wait = min(max(wait * 2, 0.5), 5.0)
         stop.wait(wait)

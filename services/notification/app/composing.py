@@ -30,21 +30,31 @@ def run_due() -> int:
     moment = now()
     with database().transaction() as tx:
         due = documents.due(tx, "drafted", at=moment, limit=BATCH)
+        if not due:
+            return 0
         documents.hold(tx, [d.id for d in due], moment + documents.HOLD)
-        calendar = work_calendar.recent(tx) if due else None
-    if not due or calendar is None:
-        return 0
+        calendar = work_calendar.recent(tx)
+        known = matters.read(tx, {d.matter_id for d in due})
     try:
         words = _Words.gather(due)
     except Retry:
         with database().transaction() as tx:
-            for document in due:
-                documents.fail(tx, document.id, "the owner of the texts is out of reach", at=now())
+            documents.fail(tx, {d.id: "the owner of the texts is out of reach" for d in due}, at=now())
         raise
-    done = 0
+    composed: dict[UUID, bytes] = {}
+    failed: dict[UUID, str] = {}
     for document in due:
-        done += _compose(document, words, calendar)
-    return done
+        try:
+            composed[document.id] = _compose(document, known.get(document.matter_id), words, calendar)
+        except (Poison, LookupError) as error:
+            log.error(
+                "document.not_composed", document=str(document.id), kind=document.kind.value, reason=str(error)[:200]
+            )
+            failed[document.id] = str(error)
+    with database().transaction() as tx:
+        documents.compose(tx, composed, at=now())
+        documents.fail(tx, failed, at=now())
+    return len(composed)
 
 
 class _Words:
@@ -70,26 +80,17 @@ class _Words:
         return cls(*({UUID(item["id"]): item for item in items} for items in (texts, persons, statements)))
 
 
-def _compose(document: documents.Document, words: _Words, calendar: WorkCalendar) -> int:
-    try:
-        with database().transaction() as tx:
-            matter = matters.get(tx, document.matter_id)
-        if matter is None:
-            raise Poison("the matter is not known here")
-        content = _content(document, matter, words, calendar)
-        lacks = missing(content)
-        if lacks:
-            raise Poison(f"the document lacks: {'、'.join(lacks)}")
-        sealed = seal(json.dumps(content.plain(), ensure_ascii=False), context=f"document.content:{document.id}")
-        with database().transaction() as tx:
-            documents.compose(tx, document.id, sealed, at=now())
-            tx.wake("press")
-    except (Poison, LookupError, KeyError) as error:
-        log.error("document.not_composed", document=str(document.id), kind=document.kind.value, reason=str(error)[:200])
-        with database().transaction() as tx:
-            documents.fail(tx, document.id, str(error), at=now())
-        return 0
-    return 1
+def _compose(
+    document: documents.Document, matter: matters.Matter | None, words: _Words, calendar: WorkCalendar
+) -> bytes:
+    """The sealed content; raises Poison where something is missing."""
+    if matter is None:
+        raise Poison("the matter is not known here")
+    content = _content(document, matter, words, calendar)
+    lacks = missing(content)
+    if lacks:
+        raise Poison(f"the document lacks: {'、'.join(lacks)}")
+    return seal(json.dumps(content.plain(), ensure_ascii=False), context=f"document.content:{document.id}")
 
 
 def _content(document: documents.Document, matter: matters.Matter, words: _Words, calendar: WorkCalendar) -> Content:

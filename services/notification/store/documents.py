@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,56 +92,85 @@ def hold(tx: Transaction, ids: list[UUID], until: datetime) -> None:
     tx.write("update document set next_try_at = %s where id = any(%s)", (until, ids))
 
 
-def compose(tx: Transaction, document_id: UUID, content: bytes, *, at: datetime) -> None:
-    """Store the sealed content; the press takes it from here."""
+def compose(tx: Transaction, contents: dict[UUID, bytes], *, at: datetime) -> None:
+    """Store sealed contents by document; the press takes them from here."""
+    if not contents:
+        return
     tx.write(
-        "update document set state = 'composed', content = %s, next_try_at = %s, tries = 0, error = null"
-        " where id = %s and state = 'drafted'",
-        (content, at, document_id),
+        """
+        update document set state = 'composed', content = new.content, next_try_at = %s, tries = 0, error = null
+        from unnest(%s::uuid[], %s::bytea[]) as new (id, content)
+        where document.id = new.id and state = 'drafted'
+        """,
+        (at, list(contents), list(contents.values())),
     )
 
 
-def fail(tx: Transaction, document_id: UUID, error: str, *, at: datetime) -> None:
-    """Note why a step failed; it is tried again with growing pauses, at most 5 minutes."""
+def fail(tx: Transaction, errors: Mapping[UUID, str], *, at: datetime) -> None:
+    """Note why a step failed, by document; it is tried again with growing pauses, at most 5 minutes."""
+    if errors:
+        tx.write(
+            """
+            update document set tries = tries + 1, error = new.error,
+                next_try_at = %s + least(interval '5 minutes', interval '2 seconds' * power(2, least(tries, 10)))
+            from unnest(%s::uuid[], %s::text[]) as new (id, error) where document.id = new.id
+            """,
+            (at, list(errors), [error[:500] for error in errors.values()]),
+        )
+
+
+def contents(tx: Transaction, ids: list[UUID]) -> dict[UUID, bytes]:
+    """The sealed contents of composed documents."""
+    rows = tx.execute("select id, content from document where id = any(%s) and content is not null", (ids,))
+    return {row["id"]: bytes(row["content"]) for row in rows}
+
+
+def last_numbers(tx: Transaction, year: int) -> dict[DocumentKind, int]:
+    """The running numbers given so far; others may go on counting."""
+    rows = tx.execute("select kind, last from document_counter where year = %s", (year,))
+    return {DocumentKind(row["kind"]): row["last"] for row in rows}
+
+
+def lock_numbers(tx: Transaction, kinds: Iterable[DocumentKind], year: int) -> dict[DocumentKind, int]:
+    """The same, and others wait until this transaction ends: no number is given twice, and none is lost."""
+    rows = tx.execute(
+        """
+        insert into document_counter (kind, year, last) select kind, %s, 0 from unnest(%s::text[]) as kind
+        on conflict (kind, year) do update set last = document_counter.last
+        returning kind, last
+        """,
+        (year, sorted(kind.value for kind in kinds)),  # in one order for all presses
+    )
+    return {DocumentKind(row["kind"]): row["last"] for row in rows}
+
+
+def count_to(tx: Transaction, last: Mapping[DocumentKind, int], year: int) -> None:
+    """Note the last running numbers that were given; the counters are locked."""
     tx.write(
-        "update document set tries = tries + 1, error = %s,"
-        " next_try_at = %s + least(interval '5 minutes', interval '2 seconds' * power(2, least(tries, 10)))"
-        " where id = %s",
-        (error[:500], at, document_id),
+        """
+        update document_counter set last = new.last from unnest(%s::text[], %s::int[]) as new (kind, last)
+        where document_counter.kind = new.kind and year = %s
+        """,
+        ([kind.value for kind in last], list(last.values()), year),
     )
 
 
-def content(tx: Transaction, document_id: UUID) -> bytes:
-    """The sealed content of a composed document."""
-    row = tx.execute("select content from document where id = %s", (document_id,)).fetchone()
-    if row is None or row["content"] is None:
-        raise LookupError(f"document {document_id} has no content")
-    return bytes(row["content"])
+def lock_composed(tx: Transaction, ids: list[UUID]) -> set[UUID]:
+    """Take documents for issue; those that somebody else has issued meanwhile are not in the answer."""
+    rows = tx.execute(
+        "select id from document where id = any(%s) and state = 'composed' order by id for update", (ids,)
+    )
+    return {row["id"] for row in rows}
 
 
-def next_number(tx: Transaction, kind: DocumentKind, year: int) -> int:
-    """The next running number; others wait until this transaction ends, so that no number is lost."""
-    row = tx.execute(
-        "insert into document_counter (kind, year, last) values (%s, %s, 1)"
-        " on conflict (kind, year) do update set last = document_counter.last + 1 returning last",
-        (kind.value, year),
-    ).fetchone()
-    if row is None:
-        raise LookupError("no document number")
-    return int(row["last"])
-
-
-def lock_composed(tx: Transaction, document_id: UUID) -> bool:
-    """Take a document for issue; false where somebody else has issued it meanwhile."""
-    row = tx.execute("select state from document where id = %s for update", (document_id,)).fetchone()
-    return row is not None and row["state"] == "composed"
-
-
-def issue(tx: Transaction, document_id: UUID, *, number: str, pdf: bytes, at: datetime) -> None:
-    """Store the number and the sealed PDF."""
+def issue(tx: Transaction, printed: Mapping[UUID, tuple[str, bytes]], *, at: datetime) -> None:
+    """Store number and sealed PDF of each document."""
     tx.write(
-        "update document set state = 'issued', number = %s, issued_at = %s, pdf = %s where id = %s",
-        (number, at, pdf, document_id),
+        """
+        update document set state = 'issued', number = new.number, issued_at = %s, pdf = new.pdf
+        from unnest(%s::uuid[], %s::text[], %s::bytea[]) as new (id, number, pdf) where document.id = new.id
+        """,
+        (at, list(printed), [number for number, _ in printed.values()], [pdf for _, pdf in printed.values()]),
     )
 
 

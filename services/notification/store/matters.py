@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +57,12 @@ def load(tx: Transaction, matter_ids: list[UUID]) -> None:
         tx.memory.update({(_MEMORY, row["id"]): _read(row) for row in rows})
 
     tx.ask(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,), take)
+
+
+def read(tx: Transaction, matter_ids: Iterable[UUID]) -> dict[UUID, Matter]:
+    """Many matters at once; those that never were registered here are not in the answer."""
+    rows = tx.execute(f"select {_COLUMNS} from matter where id = any(%s)", (list(matter_ids),))
+    return {row["id"]: _read(row) for row in rows}
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:

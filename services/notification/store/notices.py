@@ -79,15 +79,15 @@ def agencies_told(tx: Transaction, matter_id: UUID) -> tuple[str, list[str]]:
     return (row["facts"]["lead"], row["facts"]["co_handlers"]) if row else ("", [])
 
 
-def release(tx: Transaction, document_id: UUID, *, at: datetime) -> list[Notice]:
-    """The document is issued: the notices that waited for it may go; returns those that are there with it."""
+def release(tx: Transaction, document_ids: list[UUID], *, at: datetime) -> list[Notice]:
+    """The documents are issued: the notices that waited for them may go; returns those that are there with them."""
     rows = tx.execute(
         f"""
         update notice set next_try_at = %(at)s, state = case when channel = %(portal)s then 'sent' else 'queued' end,
             sent_at = case when channel = %(portal)s then %(at)s::timestamptz end
-        where document_id = %(document)s and state = 'waiting' returning {_COLUMNS}
+        where document_id = any(%(documents)s) and state = 'waiting' returning {_COLUMNS}
         """,
-        {"at": at, "portal": NoticeChannel.PORTAL.value, "document": document_id},
+        {"at": at, "portal": NoticeChannel.PORTAL.value, "documents": document_ids},
     )
     return [notice for notice in map(_read, rows) if notice.state == "sent"]
 

@@ -1,0 +1,111 @@
+"""The press: documents that are printed together, those that are not, and a press beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lianban.chassis.runtime import database
+from lianban.chassis.secrets import unseal_bytes
+from lianban.chassis.time import china_day, now
+from lianban.contracts.codes import DocumentKind
+from lianban.contracts.notification import DocumentIssued
+from services.notification import worker
+from services.notification.app import composing
+from services.notification.store import documents
+from tests.integration.notification.conftest import ECOLOGY, Notification
+from tests.integration.notification.test_notices import pdf_text
+
+
+@dataclass
+class Paper(worker.Press):
+    """A press that prints words only, and does ``before`` each page something else."""
+
+    before: Callable[[dict[str, Any]], None] = lambda _: None
+    printed: list[str] = field(default_factory=list)
+
+    def print(self, content: dict[str, Any]) -> bytes:
+        """The number instead of a PDF."""
+        self.before(content)
+        self.printed.append(content["number"])
+        return str(content["number"]).encode()
+
+
+def three_transfer_notices(notification: Notification) -> None:
+    """Three documents of one kind wait for the press."""
+    notification.register()
+    for round_ in (1, 2, 3):
+        notification.route(ECOLOGY, minute=round_, round_=round_)
+    composing.run_due()
+
+
+def numbers(notification: Notification) -> dict[int, str]:
+    """The number of each round's document."""
+    return {event.round: event.number for event in notification.said(DocumentIssued)}
+
+
+def number(running: int) -> str:
+    return f"联办转告〔{china_day(now()).year}〕{running}号"
+
+
+def test_a_document_that_does_not_print_takes_no_number_and_holds_up_no_other(notification: Notification) -> None:
+    three_transfer_notices(notification)
+    broken = [True]
+
+    def jam(content: dict[str, Any]) -> None:
+        if content["number"] == number(2) and broken.pop():
+            broken.append(False)
+            raise ValueError("no page")
+
+    paper = Paper(before=jam)
+    assert worker.run_due(paper) == 2
+    assert numbers(notification) == {1: number(1), 3: number(2)}
+    notification.make_due()
+    assert worker.run_due(paper) == 1
+    assert numbers(notification) == {1: number(1), 3: number(2), 2: number(3)}
+
+
+def test_a_press_that_finds_its_numbers_taken_prints_them_anew(notification: Notification) -> None:
+    three_transfer_notices(notification)
+    year = china_day(now()).year
+
+    def another(_: dict[str, Any]) -> None:
+        paper.before = lambda _: None
+        with database().transaction() as tx:
+            documents.lock_numbers(tx, [DocumentKind.TRANSFER_NOTICE], year)
+            documents.count_to(tx, {DocumentKind.TRANSFER_NOTICE: 5}, year)
+
+    paper = Paper(before=another)
+    assert worker.run_due(paper) == 3
+    assert numbers(notification) == {1: number(6), 2: number(7), 3: number(8)}
+    assert paper.printed == [number(n) for n in (1, 2, 3, 6, 7, 8)]
+    rows = notification.look.execute("select id, number, pdf from document").fetchall()
+    assert len(rows) == 3
+    for row in rows:
+        assert unseal_bytes(row["pdf"], context=f"document.pdf:{row['id']}").decode() == row["number"]
+
+
+def test_what_another_press_has_issued_meanwhile_is_left_out_and_its_number_is_used(notification: Notification) -> None:
+    three_transfer_notices(notification)
+
+    def another(content: dict[str, Any]) -> None:
+        if content["number"] == number(2):
+            notification.look.execute(
+                "update document set state = 'issued', number = 'elsewhere', pdf = 'x' where round = 1"
+            )
+
+    assert worker.run_due(Paper(before=another)) == 2
+    assert numbers(notification) == {2: number(1), 3: number(2)}
+
+
+def test_words_are_printed_as_they_are_whatever_they_would_mean_to_the_compiler() -> None:
+    subject = '"); #panic("x") \\ #{1} $x$ *星* \u2028 路灯\\u{41}'
+    content = {
+        "kind": "transfer_notice", "title": "告知书", "number": "1号", "issuer": "信访部门", "names": [],
+        "addressee": "秦晓月", "subject": subject, "matter_number": "XF1", "region": "锦川区", "received_on": "今日",
+        "happened_on": "今日", "issued_on": "今日", "claims": [],
+    }  # fmt: skip
+    text = pdf_text(worker.Press().print(content))
+    for words in ('");#panic("x")', "#{1}", "$x$*星*", "路灯\\u{41}"):
+        assert words in text
