@@ -19,8 +19,9 @@ class NotificationService:
     relay = Relay()
     ops = Ops()
     retention = Loop("retention", retention.prune, every=600.0)
-    documents = Loop("documents", composing.run_due, every=1.0)
-    notices = Loop("notices", sending.run_due, every=1.0)
+    # Each round asks intake for words or addresses, which costs the same for one matter and for twenty.
+    documents = Loop("documents", composing.run_due, every=1.0, gather=0.1)
+    notices = Loop("notices", sending.run_due, every=1.0, gather=0.1)
 
     @consume(hears=HEARS["notification"], handlers=HANDLERS, prepare=matters.load)
     def on_events(self, batch: Batch) -> None:

@@ -1,27 +1,26 @@
 """Handing notices over by e-mail, with a deterministic message id; what the portal shows is there without being sent.
 
 A notice goes out again only when it is not known to have been handed over; its message id stays the same, so
-that a repetition is recognisable. Addresses are fetched just before sending and not kept.
+that a repetition is recognisable. What is read, and what is written down, is so for many notices at once. Addresses are
+fetched just before sending and not kept.
 """
 
 from __future__ import annotations
 
 import smtplib
-import ssl
-from collections.abc import Sequence
-from contextlib import contextmanager
+import time as clock
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import Any
 from uuid import UUID
 
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lianban.chassis import site, traces
+from lianban.chassis.database import UNAVAILABLE, Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
@@ -30,60 +29,109 @@ from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA, now
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed
-from services.notification.app import metrics
+from services.notification.app import mailing, metrics
 from services.notification.app.serving import say_sent, say_served
+from services.notification.domain.letter import Letter
 from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 log = structlog.get_logger()
 BATCH = 20
-SMTP_SECONDS = 20
+GROUP = 8
+"""So many notices are settled in one transaction: if the process is killed, at most these go out again."""
+SETTLE_PAUSE_SECONDS = 2.0
 _templates = Environment(
-    loader=PackageLoader("services.notification", "mail"), autoescape=True, undefined=StrictUndefined
+    loader=PackageLoader("services.notification", "mail"), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the letters of a batch are made of, read at once; the persons come from intake."""
+
+    matters: Mapping[UUID, matters.Matter]
+    issued: Mapping[UUID, documents.Issued]
+
+    @classmethod
+    def read(cls, tx: Transaction, batch: Sequence[notices.Notice]) -> _Known:
+        papers = [n.document_id for n in batch if n.document_id]
+        return cls(
+            matters.read(tx, {n.matter_id for n in batch}), documents.issued(tx, papers, pdf=True) if papers else {}
+        )
+
+    def document(self, notice: notices.Notice) -> documents.Document | None:
+        issued = self.issued.get(notice.document_id) if notice.document_id else None
+        return issued.document if issued else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a notice: with a ``slug`` it failed for good, with only ``why`` it waits, with neither it went."""
+
+    notice: notices.Notice
+    slug: str = ""
+    why: str = ""
 
 
 def run_due() -> int:
     """Hand over notices whose turn has come; returns how many were settled."""
+    held_until = clock.monotonic() + notices.HOLD.total_seconds()
     with database().transaction() as tx:
         taken = notices.take(tx, at=now(), limit=BATCH)
-    return _mail(taken) if taken else 0
+        if not taken:
+            return 0
+        known = _Known.read(tx, taken)
+    return _mail(taken, known, held_until)
 
 
-def _mail(batch: Sequence[notices.Notice]) -> int:
-    asked = {"ids": sorted({str(n.matter_id) for n in batch})}
+def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> int:
+    left, settled = deque(batch), 0
     try:
-        items = fetch("intake", "/internal/v1/matters/persons", asked, purpose="notice")["items"]
-        persons = {UUID(item["id"]): item for item in items}
-        with _connection() as smtp:
-            return sum(_send(smtp, notice, persons.get(notice.matter_id)) for notice in batch)
+        persons = _persons(batch)
+        with mailing.connection() as smtp:
+            while left:
+                group: list[_Outcome] = []
+                try:
+                    while left and len(group) < GROUP:
+                        group.append(_send(smtp, left[0], known, persons.get(left[0].matter_id)))
+                        left.popleft()
+                finally:  # what was handed over is written down, whatever became of the next one
+                    settled += _settle(group, known, held_until)
     except (Retry, OSError, smtplib.SMTPException) as error:
-        _put_back(batch, type(error).__name__)
+        with database().transaction() as tx:
+            _put_back(tx, [_Outcome(notice, why=type(error).__name__) for notice in left])
         raise Retry(f"notices wait: {type(error).__name__}") from error
+    return settled
 
 
-def _send(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any] | None) -> int:
+def _persons(batch: Sequence[notices.Notice]) -> dict[UUID, dict[str, Any]]:
+    asked = {"ids": sorted({str(n.matter_id) for n in batch})}
+    items = fetch("intake", "/internal/v1/matters/persons", asked, purpose="notice")["items"]
+    return {UUID(item["id"]): item for item in items}
+
+
+def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dict[str, Any] | None) -> _Outcome:
     with traces.span(f"mail {notice.kind.value}", parent=traces.Carried.read(notice.trace)):
-        return _hand_over(smtp, notice, person)
+        return _hand_over(smtp, notice, known, person)
 
 
-def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, person: dict[str, Any] | None) -> int:
+def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dict[str, Any] | None) -> _Outcome:
     if person is None or not person.get("email"):
-        return _give_up(notice, "no-address", "no e-mail address is known")
+        return _Outcome(notice, "no-address", "no e-mail address is known")
+    recipient = str(person["email"])
+    options = () if recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
     try:
-        smtp.send_message(_message(notice, person))
+        smtp.sendmail(settings().mail_from, [recipient], _letter(notice, known, person).written(), options)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
         code = _code(error)
         if 500 <= code < 600:
-            return _give_up(notice, "refused", f"the recipient's server refused the mail: {code}")
-        _put_back([notice], f"the recipient's server asks to wait: {code}")
-        return 0
-    except Poison as error:
-        return _give_up(notice, "not-composed", str(error))
-    return _settle(notice)
+            return _Outcome(notice, "refused", f"the recipient's server refused the mail: {code}")
+        return _Outcome(notice, why=f"the recipient's server asks to wait: {code}")
+    except smtplib.SMTPNotSupportedError:
+        return _Outcome(notice, "refused", "the mail server takes no addresses beyond ASCII")
+    except (Poison, ValueError) as error:
+        return _Outcome(notice, "not-composed", str(error))
+    return _Outcome(notice)
 
 
 def _code(error: smtplib.SMTPException) -> int:
@@ -92,90 +140,96 @@ def _code(error: smtplib.SMTPException) -> int:
     return int(getattr(error, "smtp_code", 450))
 
 
-def _settle(notice: notices.Notice) -> int:
-    moment = now()
-    with database().transaction() as tx:
-        tx.lock(notice.matter_id)
-        if not notices.sent(tx, notice.id, at=moment):
-            return 0
-        say_sent(tx, notice, at=moment)
-        if site.table("notification").get("email_proves_service", False):
-            say_served(tx, notice.id, means=NoticeChannel.EMAIL, at=moment)
-    return 1
+def _settle(group: Sequence[_Outcome], known: _Known, held_until: float) -> int:
+    """Write down what became of a group. Where the database is away, wait for it as long as the notices are held
+    rather than hand the same letters over again."""
+    pause = 0.2
+    while group:
+        try:
+            with database().transaction() as tx:
+                return _write_down(tx, group, known)
+        except UNAVAILABLE:
+            if clock.monotonic() >= held_until:
+                raise
+            clock.sleep(pause)
+            pause = min(2 * pause, SETTLE_PAUSE_SECONDS)
+    return 0
 
 
-def _give_up(notice: notices.Notice, slug: str, why: str) -> int:
+def _write_down(tx: Transaction, group: Sequence[_Outcome], known: _Known) -> int:
     moment = now()
-    with database().transaction() as tx:
-        tx.lock(notice.matter_id)
-        if not notices.failed(tx, notice.id, error=why):
-            return 0
-        tx.emit(
-            NoticeFailed(notice_id=notice.id, kind=notice.kind, channel=notice.channel, slug=slug, failed_at=moment),
-            subject=notice.matter_id,
-            at=moment,
-        )
+    tx.lock_all(outcome.notice.matter_id for outcome in group)
+    proved = bool(site.table("notification").get("email_proves_service", False))
+    means = NoticeChannel.EMAIL if proved else None
+    sent = notices.sent(tx, [o.notice.id for o in group if not o.why], at=moment, means=means)
+    failed = notices.failed(tx, {o.notice.id: o.why for o in group if o.slug})
+    _put_back(tx, [o for o in group if o.why and not o.slug])
+    for outcome in group:
+        notice = outcome.notice
+        with traces.span(f"settle {notice.kind.value}", parent=traces.Carried.read(notice.trace)):
+            if notice.id in sent:
+                say_sent(tx, notice, at=moment)
+                if means is not None:
+                    say_served(tx, notice, known.document(notice), means=means, at=moment)
+            elif notice.id in failed:
+                _say_failed(tx, notice, outcome.slug)
+    return len(sent) + len(failed)
+
+
+def _say_failed(tx: Transaction, notice: notices.Notice, slug: str) -> None:
+    moment = now()
+    tx.emit(
+        NoticeFailed(notice_id=notice.id, kind=notice.kind, channel=notice.channel, slug=slug, failed_at=moment),
+        subject=notice.matter_id,
+        at=moment,
+    )
     metrics.notices.labels(notice.channel.value, "failed").inc()
     log.warning("notice.failed", notice=str(notice.id), channel=notice.channel.value, reason=slug)
-    return 1
 
 
-def _put_back(batch: Sequence[notices.Notice], why: str) -> None:
-    with database().transaction() as tx:
-        for notice in batch:
-            wait = timedelta(seconds=min(5 * 2 ** min(notice.tries, 8), 600))
-            notices.put_back(tx, notice.id, error=why, until=now() + wait)
+def _put_back(tx: Transaction, waiting: Sequence[_Outcome]) -> None:
+    moment = now()
+    for outcome in waiting:
+        wait = timedelta(seconds=min(5 * 2 ** min(outcome.notice.tries, 8), 600))
+        notices.put_back(tx, outcome.notice.id, error=outcome.why, until=moment + wait)
 
 
-def _message(notice: notices.Notice, person: dict[str, Any]) -> EmailMessage:
-    with database().transaction() as tx:
-        matter = matters.get(tx, notice.matter_id)
-        document = documents.get(tx, notice.document_id) if notice.document_id else None
-        sealed = documents.pdf(tx, notice.document_id) if notice.document_id else None
+def _letter(notice: notices.Notice, known: _Known, person: dict[str, Any]) -> Letter:
+    matter = known.matters.get(notice.matter_id)
+    issued = known.issued.get(notice.document_id) if notice.document_id else None
     if matter is None:
         raise Poison("the matter is not known here")
+    language = person.get("language") or "zh"
     words = sentences(
         notice.kind,
-        language=person.get("language") or "zh",
+        language=language,
         number=matter.number,
         lead=notice.facts["lead"],
         co_handlers=notice.facts["co_handlers"],
     )
     shown = {
         "words": words,
-        "english": (person.get("language") or "zh").startswith("en"),
+        "english": language.startswith("en"),
         "name": person["name"],
         "number": matter.number,
         "query_code": person["query_code"],
         "link": f"{settings().public_url.rstrip('/')}/matters",
         "site": site.table("site").get("name", "信访事项联合办理平台"),
-        "document": document.number if document else None,
+        "document": issued.document.number if issued else None,
     }
-    message = EmailMessage(policy=SMTP)
-    message["From"] = formataddr((str(shown["site"]), settings().mail_from))
-    message["To"] = person["email"]
-    message["Subject"] = f"【联办】{words.subject}（{matter.number}）"
-    message["Message-ID"] = notice.message_id
-    message["Date"] = format_datetime(notice.happened_at.astimezone(CHINA))
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_templates.get_template("notice.txt").render(shown))
-    message.add_alternative(_templates.get_template("notice.html").render(shown), subtype="html")
-    if document and sealed:
-        pdf = unseal_bytes(sealed, context=f"document.pdf:{document.id}")
-        message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{document.number}.pdf")
-    return message
+    return Letter(
+        message_id=notice.message_id,
+        sender_name=str(shown["site"]),
+        sender=settings().mail_from,
+        recipient=str(person["email"]),
+        subject=f"【联办】{words.subject}（{matter.number}）",
+        date=notice.happened_at.astimezone(CHINA),
+        text=_templates.get_template("notice.txt").render(shown),
+        html=_templates.get_template("notice.html").render(shown),
+        pdf=_pdf(issued) if issued else None,
+    )
 
 
-@contextmanager
-def _connection() -> Iterator[smtplib.SMTP]:
-    url = urlsplit(settings().need("smtp_url"))
-    host, port = url.hostname or "localhost", url.port or (465 if url.scheme == "smtps" else 25)
-    if url.scheme == "smtps":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SMTP_SECONDS, context=ssl.create_default_context())
-    else:
-        smtp = smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
-    with smtp:
-        if url.username:
-            smtp.starttls(context=ssl.create_default_context())
-            smtp.login(unquote(url.username), unquote(url.password or ""))
-        yield smtp
+def _pdf(issued: documents.Issued) -> tuple[str, bytes]:
+    document = issued.document
+    return f"{document.number}.pdf", unseal_bytes(issued.pdf, context=f"document.pdf:{document.id}")

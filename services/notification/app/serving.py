@@ -7,7 +7,6 @@ Time of issue and time of service are both kept (the house reads 条例 §34 by 
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
@@ -19,9 +18,15 @@ from services.notification.store import documents, notices
 
 
 def opened(tx: Transaction, event: Received[MatterOpened]) -> None:
-    """The petitioner opened the status page: every notice shown there is served."""
-    for notice in event.data.notices:
-        say_served(tx, notice, means=NoticeChannel.PORTAL, at=event.data.opened_at)
+    """The petitioner opened the status page: every notice shown there is served, once; one that was not handed over
+    cannot be."""
+    served = notices.served(tx, event.data.notices, means=NoticeChannel.PORTAL, at=event.data.opened_at)
+    papers = [notice.document_id for notice in served if notice.document_id]
+    known = documents.issued(tx, papers) if papers else {}
+    for notice in served:
+        issued = known.get(notice.document_id) if notice.document_id else None
+        document = issued.document if issued else None
+        say_served(tx, notice, document, means=NoticeChannel.PORTAL, at=event.data.opened_at)
 
 
 def say_sent(tx: Transaction, notice: notices.Notice, *, at: datetime) -> None:
@@ -41,12 +46,15 @@ def say_sent(tx: Transaction, notice: notices.Notice, *, at: datetime) -> None:
     metrics.notices.labels(notice.channel.value, "sent").inc()
 
 
-def say_served(tx: Transaction, notice_id: UUID, *, means: NoticeChannel, at: datetime) -> None:
-    """Note the proof and say it, once; a notice that was not handed over cannot be served."""
-    notice = notices.served(tx, notice_id, means=means, at=at)
-    if notice is None:
-        return
-    document = documents.get(tx, notice.document_id) if notice.document_id else None
+def say_served(
+    tx: Transaction,
+    notice: notices.Notice,
+    document: documents.Document | None,
+    *,
+    means: NoticeChannel,
+    at: datetime,
+) -> None:
+    """Say that service of a notice is proved, after it was noted."""
     tx.emit(
         NoticeServed(
             notice_id=notice.id,

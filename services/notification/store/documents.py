@@ -189,5 +189,22 @@ def pdf(tx: Transaction, document_id: UUID) -> bytes | None:
     return bytes(row["pdf"]) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An issued document, and where it was asked for its sealed PDF."""
+
+    document: Document
+    pdf: bytes
+
+
+def issued(tx: Transaction, ids: list[UUID], *, pdf: bool = False) -> dict[UUID, Issued]:
+    """Issued documents, with their sealed PDF where it is asked for."""
+    rows = tx.execute(
+        f"select {_COLUMNS}, {'pdf' if pdf else 'null'} as pdf from document where id = any(%s) and state = 'issued'",
+        (ids,),
+    )
+    return {row["id"]: Issued(_read(row), bytes(row["pdf"] or b"")) for row in rows}
+
+
 HOLD = timedelta(minutes=2)
 """How long a worker may take for the documents it holds before another may take them."""

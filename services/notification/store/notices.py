@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,31 +108,47 @@ def take(tx: Transaction, *, at: datetime, limit: int) -> list[Notice]:
     return sorted((_read(row) for row in rows), key=lambda n: n.happened_at)
 
 
-def sent(tx: Transaction, notice_id: UUID, *, at: datetime) -> bool:
-    """Mark as handed over; false where it was already."""
-    cursor = tx.execute(
-        "update notice set state = 'sent', sent_at = %s, error = null where id = %s and state = 'sending'",
-        (at, notice_id),
+def sent(tx: Transaction, ids: Sequence[UUID], *, at: datetime, means: NoticeChannel | None) -> set[UUID]:
+    """Mark as handed over, and with ``means`` as served by that; those that were already are not in the answer."""
+    if not ids:
+        return set()
+    rows = tx.execute(
+        """
+        update notice set state = case when %(means)s::text is null then 'sent' else 'served' end, sent_at = %(at)s,
+            served_at = case when %(means)s::text is not null then %(at)s::timestamptz end, means = %(means)s,
+            error = null
+        where id = any(%(ids)s) and state = 'sending' returning id
+        """,
+        {"ids": list(ids), "at": at, "means": means.value if means else None},
     )
-    return cursor.rowcount == 1
+    return {row["id"] for row in rows}
 
 
-def served(tx: Transaction, notice_id: UUID, *, means: NoticeChannel, at: datetime) -> Notice | None:
-    """Mark service as proved, once; None where there is no such notice, it was not sent or is served already."""
-    row = tx.execute(
+def served(tx: Transaction, ids: Sequence[UUID], *, means: NoticeChannel, at: datetime) -> list[Notice]:
+    """Mark service as proved, once, and return the notices in the given order; those that do not exist, were not sent
+    or are served already are left out."""
+    rows = tx.execute(
         f"update notice set state = 'served', served_at = %s, means = %s"
-        f" where id = %s and state = 'sent' returning {_COLUMNS}",
-        (at, means.value, notice_id),
-    ).fetchone()
-    return _read(row) if row else None
-
-
-def failed(tx: Transaction, notice_id: UUID, *, error: str) -> bool:
-    """Mark as impossible by this channel; false where it was not being handed over."""
-    cursor = tx.execute(
-        "update notice set state = 'failed', error = %s where id = %s and state = 'sending'", (error[:500], notice_id)
+        f" where id = any(%s) and state = 'sent' returning {_COLUMNS}",
+        (at, means.value, list(ids)),
     )
-    return cursor.rowcount == 1
+    found = {row["id"]: _read(row) for row in rows}
+    return [found[notice_id] for notice_id in dict.fromkeys(ids) if notice_id in found]
+
+
+def failed(tx: Transaction, errors: Mapping[UUID, str]) -> set[UUID]:
+    """Mark as impossible by this channel; those that were not being handed over are not in the answer."""
+    if not errors:
+        return set()
+    rows = tx.execute(
+        """
+        update notice set state = 'failed', error = new.error
+        from unnest(%s::uuid[], %s::text[]) as new (id, error)
+        where notice.id = new.id and state = 'sending' returning notice.id
+        """,
+        (list(errors), [error[:500] for error in errors.values()]),
+    )
+    return {row["id"] for row in rows}
 
 
 def put_back(tx: Transaction, notice_id: UUID, *, error: str, until: datetime) -> None:

@@ -1,0 +1,65 @@
+"""The connection to the mail server, kept from one batch of letters to the next: to open one costs as much as to hand
+over several letters."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+import time as clock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote, urlsplit
+
+from lianban.chassis.settings import settings
+
+SMTP_SECONDS = 20
+KEEP_SECONDS = 60.0
+"""How long a connection is kept unused; mail servers end one after some minutes."""
+
+_kept: dict[str, tuple[smtplib.SMTP, float]] = {}
+"""By address: connections that nobody uses, and since when."""
+
+
+@contextmanager
+def connection() -> Iterator[smtplib.SMTP]:
+    """A connection for a batch of letters; one on which anything went wrong is not used again."""
+    url = settings().need("smtp_url")
+    smtp = _standing(url) or _connect(url)
+    try:
+        yield smtp
+    except BaseException:
+        smtp.close()
+        raise
+    _kept[url] = smtp, clock.monotonic()
+
+
+def _standing(url: str) -> smtplib.SMTP | None:
+    """The kept connection, where the mail server still answers on it: asked before a letter depends on the answer."""
+    if url not in _kept:
+        return None
+    smtp, since = _kept.pop(url)
+    try:
+        if clock.monotonic() - since < KEEP_SECONDS and smtp.rset()[0] == 250:
+            return smtp
+    except (OSError, smtplib.SMTPException):
+        pass
+    smtp.close()
+    return None
+
+
+def _connect(url: str) -> smtplib.SMTP:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "localhost", parts.port or (465 if parts.scheme == "smtps" else 25)
+    if parts.scheme == "smtps":
+        context = ssl.create_default_context()
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SMTP_SECONDS, context=context)
+    else:
+        smtp = smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
+    try:
+        if parts.username:
+            smtp.starttls(context=ssl.create_default_context())
+            smtp.login(unquote(parts.username), unquote(parts.password or ""))
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp

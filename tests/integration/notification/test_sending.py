@@ -1,0 +1,114 @@
+"""Letters handed over in groups: what is written down when something fails in the middle, and the kept connection."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from typing import Any
+
+import psycopg
+import pytest
+from aiosmtpd.controller import Controller
+
+from lianban.chassis.errors import Retry
+from lianban.contracts.codes import NoticeChannel
+from lianban.contracts.notification import NoticeSent
+from services.notification.app import mailing, sending
+from tests.integration.notification.conftest import ECOLOGY, URBAN, Mailbox, Notification
+from tests.keys import forget_settings
+
+
+def three_letters(notification: Notification) -> None:
+    """Three e-mails without a document wait; a fourth waits for its document."""
+    notification.register(NoticeChannel.EMAIL)
+    notification.route(ECOLOGY, minute=1)
+    notification.route(URBAN, minute=2)
+    notification.route(ECOLOGY, minute=3)
+
+
+def states(notification: Notification) -> dict[str, int]:
+    rows = notification.look.execute("select state from notice where channel = 'email'").fetchall()
+    return dict(Counter(row["state"] for row in rows))
+
+
+def test_what_was_handed_over_before_the_mail_server_hung_up_is_written_down_and_the_rest_waits(
+    notification: Notification,
+) -> None:
+    three_letters(notification)
+    notification.mailbox.answers = ["250 OK", "421 closing"]
+    with pytest.raises(Retry):
+        sending.run_due()
+    assert states(notification) == {"waiting": 1, "served": 1, "queued": 2}
+    notification.make_due()
+    sending.run_due()
+    assert states(notification) == {"waiting": 1, "served": 3}
+    assert len(notification.mailbox.mails) == 2
+    told = [event for event in notification.said(NoticeSent) if event.channel is NoticeChannel.EMAIL]
+    assert len({event.notice_id for event in told}) == len(told) == 3
+
+
+def test_letters_are_not_sent_again_because_the_database_was_away_when_they_were_to_be_written_down(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    write_down, away = sending._write_down, [True, True]
+
+    def unreliable(*arguments: Any) -> int:
+        if away:
+            away.pop()
+            raise psycopg.OperationalError
+        return write_down(*arguments)
+
+    monkeypatch.setattr(sending, "_write_down", unreliable)
+    assert sending.run_due() == 3
+    assert states(notification) == {"waiting": 1, "served": 3}
+    assert len(notification.mailbox.mails) == 3
+
+
+def test_a_process_that_is_killed_leaves_no_more_than_one_group_unwritten(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    monkeypatch.setattr(sending, "GROUP", 2)
+    write_down, groups = sending._write_down, []
+
+    def killed(tx: Any, group: Any, known: Any) -> int:
+        groups.append(len(group))
+        if len(groups) == 2:
+            raise SystemExit
+        return write_down(tx, group, known)
+
+    monkeypatch.setattr(sending, "_write_down", killed)
+    with pytest.raises(SystemExit):
+        sending.run_due()
+    assert groups == [2, 1]
+    assert states(notification) == {"waiting": 1, "served": 2, "sending": 1}
+    monkeypatch.setattr(sending, "_write_down", write_down)
+    notification.make_due()
+    sending.run_due()
+    assert states(notification) == {"waiting": 1, "served": 3}
+    ids = Counter(str(mail["Message-ID"]) for mail in notification.mailbox.mails)
+    assert sorted(ids.values()) == [1, 1, 2]
+
+
+def test_the_connection_is_kept_and_a_new_one_is_made_where_the_mail_server_was_restarted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("LIANBAN_SMTP_URL", f"smtp://127.0.0.1:{port}")
+    forget_settings()
+    first = Controller(Mailbox(), hostname="127.0.0.1", port=port, server_hostname="mail.test")
+    first.start()
+    with mailing.connection() as one:
+        one.ehlo()
+    with mailing.connection() as again:
+        assert again is one
+    first.stop()
+    second = Controller(Mailbox(), hostname="127.0.0.1", port=port, server_hostname="mail.test")
+    second.start()
+    with mailing.connection() as other:
+        assert other is not one
+        assert other.noop()[0] == 250
+    second.stop()
