@@ -51,30 +51,52 @@ def _read(row: dict[str, Any]) -> Document:
     )
 
 
+_MEMORY = "notification documents of"
+
+
+def remember(tx: Transaction, matter_id: UUID, ids: Iterable[UUID]) -> None:
+    """Keep in the transaction's memory which documents a matter has."""
+    tx.memory[_MEMORY, matter_id] = set(ids)
+
+
 def draft(tx: Transaction, document: Document) -> bool:
-    """Put a document on the list of those to be composed; false where it is there already."""
-    cursor = tx.execute(
-        """
-        insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at,
-            next_try_at, trace)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s, %s)
-        on conflict on constraint document_once_per_round do nothing
-        """,
-        (
-            document.id,
-            document.matter_id,
-            document.kind.value,
-            document.round,
-            document.issuer.code,
-            document.issuer.name,
-            Jsonb([{"code": n.code, "name": n.name} for n in document.names]),
-            Jsonb(document.facts),
-            document.happened_at,
-            document.happened_at,
-            document.trace,
-        ),
+    """Put a document on the list of those to be composed; false where it is there already.
+
+    The id of a matter's document of a kind and round is always the same. Where it is remembered which ones the matter
+    has, nothing is asked: its stream is taken, so nobody else adds one.
+    """
+    remembered = tx.memory.get((_MEMORY, document.matter_id))
+    if remembered is None:
+        return tx.execute(_DRAFT, _row(document)).rowcount == 1
+    if document.id in remembered:
+        return False
+    remembered.add(document.id)
+    tx.write(_DRAFT, _row(document))
+    return True
+
+
+_DRAFT = """
+    insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at,
+        next_try_at, trace)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s, %s)
+    on conflict on constraint document_once_per_round do nothing
+"""
+
+
+def _row(document: Document) -> tuple[Any, ...]:
+    return (
+        document.id,
+        document.matter_id,
+        document.kind.value,
+        document.round,
+        document.issuer.code,
+        document.issuer.name,
+        Jsonb([{"code": n.code, "name": n.name} for n in document.names]),
+        Jsonb(document.facts),
+        document.happened_at,
+        document.happened_at,
+        document.trace,
     )
-    return cursor.rowcount == 1
 
 
 def due(tx: Transaction, state: str, *, at: datetime, limit: int) -> list[Document]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import NoticeChannel
+from services.notification.store import documents
 
 Row = dict[str, Any]
 
@@ -43,6 +44,7 @@ def insert(tx: Transaction, matter: Matter) -> None:
     )
     if (_MEMORY, matter.id) in tx.memory:
         tx.memory[_MEMORY, matter.id] = matter
+        documents.remember(tx, matter.id, [])
 
 
 _COLUMNS = "id, number, region_code, region_name, reachable, received_at, withdrawn_at"
@@ -50,13 +52,20 @@ _MEMORY = "notification matter"
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
-    """Ask for many matters, into the transaction's memory."""
+    """Ask for many matters, and which documents they have, into the transaction's memory."""
     tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
 
     def take(rows: list[Row]) -> None:
-        tx.memory.update({(_MEMORY, row["id"]): _read(row) for row in rows})
+        for row in rows:
+            tx.memory[_MEMORY, row["id"]] = _read(row)
+            documents.remember(tx, row["id"], row["documents"])
 
-    tx.ask(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,), take)
+    tx.ask(
+        f"select {_COLUMNS}, array(select document.id from document where matter_id = matter.id) as documents"
+        " from matter where id = any(%s)",
+        (matter_ids,),
+        take,
+    )
 
 
 def read(tx: Transaction, matter_ids: Iterable[UUID]) -> dict[UUID, Matter]:

@@ -10,11 +10,17 @@ import pytest
 
 from lianban.chassis import auth
 from lianban.chassis.errors import Retry
+from lianban.chassis.inbox import Received
+from lianban.chassis.runtime import database
 from lianban.chassis.time import now
-from lianban.contracts.codes import DocumentKind, NoticeChannel, NoticeKind
+from lianban.contracts.codes import AgencyRole, DecidedBy, DocumentKind, NoticeChannel, NoticeKind, TransferKind
 from lianban.contracts.intake import MatterOpened, MatterWithdrawn
 from lianban.contracts.notification import DocumentIssued, NoticeFailed, NoticeSent, NoticeServed
+from lianban.contracts.refs import AssignmentRef
+from lianban.contracts.routing import CaseAccepted, CaseRouted
 from services.notification.app import sending
+from services.notification.app.hearing import HANDLERS
+from services.notification.store import matters
 from services.notification.web import create_app
 from tests.integration.notification.conftest import ECOLOGY, NOW, PERSON, TOWN, URBAN, Notification
 
@@ -132,6 +138,32 @@ def test_the_same_event_twice_gives_one_document_one_number_and_one_mail(notific
     assert len(notification.said(DocumentIssued)) == 1
     ids = [mail["Message-ID"] for mail in notification.mailbox.mails]
     assert len(ids) == len(set(ids)) == 2
+
+
+def test_a_batch_of_events_drafts_each_document_once(notification: Notification) -> None:
+    notification.register()
+    notification.route(ECOLOGY, minute=1)
+    other = uuid4()
+    accepted = CaseAccepted(assignment_id=uuid4(), lead=ECOLOGY, co_handlers=(), round=1, accepted_at=NOW)
+    again = CaseRouted(
+        round=1,
+        decided_by=DecidedBy.OFFICER,
+        kind=TransferKind.TRANSFER,
+        assignments=(AssignmentRef(uuid4(), URBAN, AgencyRole.LEAD, (notification.claim,)),),
+        routed_at=NOW,
+    )
+    with database().transaction() as tx:
+        tx.lock_all([notification.matter, other])
+        matters.load(tx, [notification.matter, other])
+        tx.settle()
+        for event in (again, accepted, accepted):
+            HANDLERS[type(event)](tx, Received(uuid4(), notification.matter, "routing", 1, NOW, event))
+    kinds = notification.look.execute("select kind from document order by kind").fetchall()
+    assert [row["kind"] for row in kinds] == ["acceptance_notice", "transfer_notice"]
+    waiting = notification.look.execute("select count(*) as n from notice where state = 'waiting'").fetchone()
+    assert waiting == {"n": 4}  # portal and e-mail of each document
+    told = [event.kind for event in notification.said(NoticeSent)]
+    assert told == [NoticeKind.REGISTERED, NoticeKind.REROUTED, NoticeKind.ACCEPTED]
 
 
 def test_a_mail_server_that_asks_to_wait_gets_the_same_message_again(notification: Notification) -> None:
