@@ -96,6 +96,13 @@ statistics = QueryStatistics()
 """Query timings of this process; shown by the operations listener."""
 
 
+_TAKE = """
+insert into stream (subject) select unnest(%s::uuid[])
+on conflict (subject) do update set sequence = stream.sequence
+returning subject, sequence, marks, trace
+"""
+
+
 class Transaction:
     """A unit of work: statements, events to emit and loops to wake, all or nothing.
 
@@ -130,6 +137,23 @@ class Transaction:
     def ask(self, sql: str, params: Sequence[Any] | dict[str, Any], take: Take) -> None:
         """A question that goes out with the next statement, in the same exchange; ``take`` gets its rows then."""
         self._writes.append((sql, params, take))
+
+    def execute_all(
+        self, asked: Iterable[tuple[str, Sequence[Any] | dict[str, Any]]], *, lock: Iterable[UUID] = ()
+    ) -> list[psycopg.Cursor[DictRow]]:
+        """Run statements in one exchange, in this order, none of which needs another's answer.
+
+        The streams of the subjects to ``lock`` are taken first, in the same exchange.
+        """
+        self.ask_for(lock)
+        with self._exchange():
+            return [self._timed(sql, params) for sql, params in asked]
+
+    def _timed(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> psycopg.Cursor[DictRow]:
+        started = clock.perf_counter()
+        answer = self.connection.execute(sql, params or None)
+        statistics.note(sql, clock.perf_counter() - started)
+        return answer
 
     def write(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> None:
         """Run a statement whose outcome nobody asks for: it goes out with the next that is asked, or at commit.
@@ -222,11 +246,7 @@ class Transaction:
         wanted = sorted({s for s in subjects if s not in self.streams}, key=str)
         if wanted:
             self.ask(
-                """
-                insert into stream (subject) select unnest(%s::uuid[])
-                on conflict (subject) do update set sequence = stream.sequence
-                returning subject, sequence, marks, trace
-                """,
+                _TAKE,
                 (wanted,),
                 self._take_streams,
             )

@@ -115,7 +115,6 @@ def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> Non
     tx.emit(event, subject=standing.matter_id, at=at)
 
 
-def proved(tx: Transaction, assignment_id: UUID, profile: Profile, *, at: datetime) -> None:
+def proved(tx: Transaction, delivery_id: UUID, profile: Profile, *, at: datetime) -> None:
     """The department speaks about an assignment, so it has the message of which that was unknown."""
-    for delivery_id in deliveries.unknown_of(tx, assignment_id)[:1]:
-        settle(tx, delivery_id, Delivered(), profile, tries=None, at=at)
+    settle(tx, delivery_id, Delivered(), profile, tries=None, at=at)

@@ -86,9 +86,8 @@ def receive(
     assignment = assignments.of_agency(tx, assignment_id, agency)
     if assignment is None:
         raise no_such_assignment()
-    tx.lock(assignment.matter_id)
     print_ = fingerprint(assignment_id, raw)
-    before = store.by_sender_id(tx, agency, statement.sender_id)
+    before, unknown = store.meets(tx, assignment, statement.sender_id)
     if before is not None:
         return _repeat(before, print_)
     proposable = agencies.active(tx) if statement.proposed_agency is not None else {}
@@ -96,11 +95,7 @@ def receive(
     if found:
         raise Malformed(found)
     new = _stored(assignment, statement, print_, via, at)
-    if not store.add(tx, new):
-        first = store.by_sender_id(tx, agency, statement.sender_id)
-        if first is None:
-            raise LookupError("the statement that took the id is not there")
-        return _repeat(first, print_)
+    store.add(tx, new)
     receipt = Receipt(new.id, at)
     journaling.record(
         tx,
@@ -117,9 +112,10 @@ def receive(
         answered_at=at,
         answer_passed_on_at=at,
     )
-    if statement.reference is not None:
+    if statement.reference is not None and assignment.reference is None:
         assignments.note_reference(tx, assignment_id, statement.reference)
-    proved(tx, assignment_id, profile_of(tx, agency), at=at)
+    if unknown:
+        proved(tx, unknown[0], profile_of(tx, agency), at=at)
     # Departments' systems know nothing of our traces: their answer goes on with the one that reached them.
     trace = deliveries.trace_of(tx, assignment_id) if traces.on() else None
     with traces.span(f"statement {statement.kind.value}", parent=traces.Carried.read(trace)):

@@ -221,12 +221,12 @@ def interrupted(tx: Transaction, *, worker: str | None, at: datetime) -> list[UU
     return [row["id"] for row in rows]
 
 
-def unknown_of(tx: Transaction, assignment_id: UUID) -> list[UUID]:
-    """Messages on an assignment of which it is unknown whether the department has them, oldest first."""
-    rows = tx.execute(
-        "select id from delivery where assignment_id = %s and state = 'unknown' order by version", (assignment_id,)
+def unknown_of(assignment_id: UUID) -> tuple[str, tuple[Any, ...]]:
+    """The statement that finds messages on an assignment of which it is unknown whether the department has them."""
+    return (
+        "select id from delivery where assignment_id = %s and state = 'unknown' order by version",
+        (assignment_id,),
     )
-    return [row["id"] for row in rows]
 
 
 def trace_of(tx: Transaction, assignment_id: UUID) -> str | None:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from services.agency_gateway.domain.journal import GENESIS, Entry, link
-from services.agency_gateway.store.rows import only
+
+Head = tuple[int, bytes]
+"""Position and hash of an agency's last entry."""
 
 
-def head(tx: Transaction, agency: str) -> tuple[int, bytes]:
-    """Position and hash of the agency's last entry, held until commit."""
-    tx.write(
-        "insert into journal_head (agency_code, position, hash) values (%s, 0, %s) on conflict do nothing",
+def hold(agency: str) -> tuple[str, tuple[Any, ...]]:
+    """The statement that holds an agency's chain until commit, for :func:`held` to read."""
+    return (
+        """
+        insert into journal_head (agency_code, position, hash) values (%s, 0, %s)
+        on conflict (agency_code) do update set position = journal_head.position
+        returning agency_code, position, hash
+        """,
         (agency, GENESIS),
     )
-    row = only(tx.execute("select position, hash from journal_head where agency_code = %s for update", (agency,)))
-    return row["position"], bytes(row["hash"])
+
+
+def held(tx: Transaction, rows: Iterable[dict[str, Any]]) -> None:
+    """Remember what :func:`hold` answered: nobody else moves these heads before the transaction ends."""
+    for row in rows:
+        tx.memory["journal head", row["agency_code"]] = row["position"], bytes(row["hash"])
+
+
+def head(tx: Transaction, agency: str) -> Head:
+    """Position and hash of the agency's last entry, held until commit."""
+    key = "journal head", agency
+    if key not in tx.memory:
+        held(tx, tx.execute(*hold(agency)))
+    found: Head = tx.memory[key]
+    return found
 
 
 def append(
@@ -43,6 +62,7 @@ def append(
     tx.write(
         "update journal_head set position = %s, hash = %s where agency_code = %s", (entry.position, made, entry.agency)
     )
+    tx.memory["journal head", entry.agency] = entry.position, made
 
 
 def end(tx: Transaction, agency: str) -> tuple[int, bytes]:

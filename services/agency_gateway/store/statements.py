@@ -10,6 +10,8 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import ExchangeKind, ObjectionReason
 from services.agency_gateway.domain.statement import StatementStatus, Via
+from services.agency_gateway.store import deliveries, journal
+from services.agency_gateway.store.assignments import Assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +51,40 @@ def _read(row: dict[str, Any]) -> Stored:
     )
 
 
-def add(tx: Transaction, new: Stored) -> bool:
-    """Keep a statement; false where the sender has used the id before."""
-    row = tx.execute(
+def add(tx: Transaction, new: Stored) -> None:
+    """Keep a statement whose id its sender has not used (:func:`meets`)."""
+    tx.write(
         """
         insert into statement (id, agency_code, agency_name, sender_id, fingerprint, assignment_id, matter_id, kind,
             reason, version, sealed, via, stated_at, received_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        on conflict (agency_code, sender_id) do nothing returning id
         """,
         (
             new.id, new.agency_code, new.agency_name, new.sender_id, new.fingerprint, new.assignment_id, new.matter_id,
             new.kind.value, new.reason.value if new.reason else None, new.version, new.sealed, new.via.value,
             new.stated_at, new.received_at,
         ),
-    ).fetchone()  # fmt: skip
-    return row is not None
+    )  # fmt: skip
 
 
-def by_sender_id(tx: Transaction, agency: str, sender_id: str) -> Stored | None:
-    """The statement that an agency sent under this id."""
-    row = tx.execute(
-        "select * from statement where agency_code = %s and sender_id = %s", (agency, sender_id)
-    ).fetchone()
-    return _read(row) if row else None
+def meets(tx: Transaction, assignment: Assignment, sender_id: str) -> tuple[Stored | None, list[UUID]]:
+    """What a statement meets: the one that the agency sent under this id, and messages of unknown outcome.
+
+    The matter's stream and then the agency's journal are held until commit, so that nobody else takes in a statement
+    of the agency meanwhile.
+    """
+    agency = assignment.agency_code
+    head, before, unknown = tx.execute_all(
+        [
+            journal.hold(agency),
+            ("select * from statement where agency_code = %s and sender_id = %s", (agency, sender_id)),
+            deliveries.unknown_of(assignment.id),
+        ],
+        lock=[assignment.matter_id],
+    )
+    journal.held(tx, head)
+    row = before.fetchone()
+    return _read(row) if row else None, [row["id"] for row in unknown]
 
 
 def get(tx: Transaction, ids: list[UUID]) -> list[Stored]:
