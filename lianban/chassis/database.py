@@ -448,10 +448,12 @@ class Database:
         self._pool.close(timeout=5)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, whole: bool = True) -> Iterator[Transaction]:
         """A transaction that commits when the block ends and rolls back when an exception leaves it.
 
         Within :meth:`one_transaction` it joins the surrounding one, which then commits or rolls back for both.
+        ``whole=False`` where each exchange may commit by itself: no begin and no commit then, for a single statement
+        and for what is only read.
         """
         outer = _outer.get()
         if outer is not None and not outer.failed:
@@ -464,9 +466,9 @@ class Database:
         started = clock.perf_counter()
         try:
             with self._pool.connection() as connection:
-                tx = Transaction(connection, self.service)
+                tx = Transaction(connection, self.service, begin=whole)
                 yield tx
-                tx.commit()
+                tx.commit() if whole else tx.settle()
         except UNAVAILABLE as error:
             if not isinstance(error, OF_ONE_STATEMENT):
                 metrics.database_unavailable.inc()

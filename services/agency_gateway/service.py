@@ -5,7 +5,7 @@ from __future__ import annotations
 from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.agency_gateway.app import delivering, metrics, retention
-from services.agency_gateway.app.hearing import HANDLERS
+from services.agency_gateway.app.hearing import HANDLERS, prepare
 from services.agency_gateway.web import create_app
 
 
@@ -30,7 +30,7 @@ class AgencyGatewayService:
     recover = Loop("recover", delivering.recover, every=5.0)
     measure = Loop("measure lanes", metrics.measure, every=5.0)
 
-    @consume(hears=HEARS["agency_gateway"], handlers=HANDLERS)
+    @consume(hears=HEARS["agency_gateway"], handlers=HANDLERS, prepare=prepare)
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()

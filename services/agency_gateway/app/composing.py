@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,9 @@ from lianban.chassis.calendar import recent
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
-from lianban.chassis.runtime import database
 from lianban.contracts.codes import ExchangeKind
 from lianban.law.calendar import WorkCalendar
+from services.agency_gateway.app import profiles
 from services.agency_gateway.app.dates import due_of
 from services.agency_gateway.app.stating import words_of
 from services.agency_gateway.domain.delivery import Outcome, Postponed, Stuck
@@ -30,21 +31,56 @@ from services.agency_gateway.domain.message import (
     may_know_petitioner,
     tells_matter,
 )
+from services.agency_gateway.domain.profile import AdapterName
 from services.agency_gateway.domain.trouble import Trouble
 from services.agency_gateway.store import assignments, statements
+from services.agency_gateway.store import profiles as store_of_profiles
 from services.agency_gateway.store.assignments import Assignment
 from services.agency_gateway.store.deliveries import Claimed
+from services.agency_gateway.store.statements import Stored
 
 Composed = Message | Outcome
 """A message that can be sent, or why there is none."""
 
 
-def compose(claimed: Sequence[Claimed]) -> dict[UUID, Composed]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is here for composing: assignments with leave to see their matters, opinions, and lanes' secrets."""
+
+    calendar: WorkCalendar
+    assignments: Mapping[UUID, tuple[Assignment, bool]]
+    opinions: Mapping[UUID, Stored]
+    secrets: Mapping[str, Mapping[str, str]]
+
+    def reference(self, item: Claimed) -> str | None:
+        """The department's own number for the assignment that a delivery is about."""
+        found = self.assignments.get(item.assignment_id)
+        return found[0].reference if found is not None else None
+
+
+def gather(tx: Transaction, claimed: Sequence[Claimed]) -> Told:
+    """Read what several deliveries need of this service, all in one exchange."""
+    rows, opinions, sealed = tx.execute_all(
+        [
+            assignments.with_leave([item.assignment_id for item in claimed]),
+            statements.of_ids([item.statement_id for item in claimed if item.statement_id is not None]),
+            store_of_profiles.secrets_of(
+                sorted({i.agency_code for i in claimed if i.adapter is AdapterName.REST_PUSH})
+            ),
+        ]
+    )
+    return Told(
+        recent(tx),
+        assignments.read_leave(rows),
+        {stored.id: stored for stored in statements.read(opinions)},
+        profiles.secrets_of(sealed),
+    )
+
+
+def compose(claimed: Sequence[Claimed], told: Told) -> dict[UUID, Composed]:
     """The messages of several deliveries, with one request to intake for all texts and one for all persons."""
     composed: dict[UUID, Composed] = {}
-    with database().transaction() as tx:
-        calendar = recent(tx)
-        parts = {item.id: _known(tx, item) for item in claimed}
+    parts = {item.id: _known(item, told) for item in claimed}
     ready = {key: part for key, part in parts.items() if isinstance(part, tuple)}
     composed.update({key: part for key, part in parts.items() if not isinstance(part, tuple)})
     needed = [item for item in claimed if item.id in ready]
@@ -55,21 +91,20 @@ def compose(claimed: Sequence[Claimed]) -> dict[UUID, Composed]:
     )
     for item in needed:
         assignment, opinion = ready[item.id]
-        composed[item.id] = _message(item, assignment, opinion, calendar, texts, persons)
+        composed[item.id] = _message(item, assignment, opinion, told.calendar, texts, persons)
     return composed
 
 
-def _known(tx: Transaction, item: Claimed) -> tuple[Assignment, Opinion | None] | Outcome:
-    assignment = assignments.get(tx, item.assignment_id)
-    if assignment is None:
+def _known(item: Claimed, told: Told) -> tuple[Assignment, Opinion | None] | Outcome:
+    if item.assignment_id not in told.assignments:
         return Stuck(Trouble.SOURCE_MISSING)
-    if assignments.is_blocked(tx, item.assignment_id):
+    assignment, free = told.assignments[item.assignment_id]
+    if not free:
         return Stuck(Trouble.BLOCKED)
-    return assignment, _opinion(tx, item.statement_id) if item.statement_id is not None else None
+    return assignment, _opinion(told.opinions[item.statement_id]) if item.statement_id is not None else None
 
 
-def _opinion(tx: Transaction, statement_id: UUID) -> Opinion:
-    (stored,) = statements.get(tx, [statement_id])
+def _opinion(stored: Stored) -> Opinion:
     words = words_of(stored)
     return Opinion(
         agency_code=stored.agency_code,

@@ -10,6 +10,8 @@ import json
 import socket
 import threading
 import time as clock
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -19,7 +21,7 @@ import structlog
 
 from lianban.chassis import traces
 from lianban.chassis.auth import issue_ticket
-from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.database import OF_ONE_STATEMENT, UNAVAILABLE, Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.settings import settings
@@ -41,8 +43,8 @@ from services.agency_gateway.domain.journal import canonical
 from services.agency_gateway.domain.message import Message, plain
 from services.agency_gateway.domain.profile import AdapterName, Profile
 from services.agency_gateway.domain.trouble import Trouble
-from services.agency_gateway.store import assignments, deliveries, desk, feed
-from services.agency_gateway.store.deliveries import Claimed
+from services.agency_gateway.store import deliveries, desk, feed
+from services.agency_gateway.store.deliveries import Claimed, Standing
 
 log = structlog.get_logger()
 
@@ -100,7 +102,7 @@ def dispatch() -> int:
     room = min(BATCH, MOST_CALLS - _calls.under_way)
     if room <= 0:
         return 0
-    with database().transaction() as tx:
+    with database().transaction(whole=False) as tx:
         claimed = deliveries.claim(tx, at=now(), worker=_worker(), lease=LEASE, lanes=room, most=room)
     if claimed:
         _calls.begin(len(claimed))
@@ -116,13 +118,17 @@ def put_on_desks() -> int:
     with database().transaction() as tx:
         deliveries.bring_to_desks(tx)
         claimed = deliveries.claim(tx, at=now(), worker=_worker(), lease=LEASE, lanes=BATCH, most=BATCH)
-        known = profiles.profiles_of(tx, sorted({item.agency_code for item in claimed}))
-    composed = composing.compose(claimed) if claimed else {}
+    if not claimed:
+        return 0
+    known, _, composed = _compose(claimed)
+    _calls.begin(len(claimed))
     for item in claimed:
-        message = composed[item.id]
-        result = _Result(Delivered(), message=plain(message)) if isinstance(message, Message) else _Result(message)
-        _write_down(item, result, known[item.agency_code])
+        _write_down([_Ended(item, _lay(composed[item.id]), known[item.agency_code])])
     return len(claimed)
+
+
+def _lay(message: composing.Composed) -> _Result:
+    return _Result(Delivered(), message=plain(message)) if isinstance(message, Message) else _Result(message)
 
 
 def recover(*, worker: str | None = None) -> int:
@@ -155,29 +161,25 @@ def _take_up(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
     tx.wake("deliver")
 
 
+def _compose(claimed: list[Claimed]) -> tuple[dict[str, Profile], composing.Told, dict[UUID, composing.Composed]]:
+    with database().transaction(whole=False) as tx:
+        known = profiles.profiles_of(tx, sorted({item.agency_code for item in claimed}))
+        told = composing.gather(tx, claimed)
+    return known, told, composing.compose(claimed, told)
+
+
 def _carry_all(claimed: list[Claimed]) -> None:
     left = len(claimed)
     try:
-        composed = composing.compose(claimed)
-        with database().transaction() as tx:
-            lanes = sorted({item.agency_code for item in claimed})
-            known = profiles.profiles_of(tx, lanes)
-            secrets = {code: profiles.secrets_of(tx, code) for code in lanes if known[code].secrets}
-            references = {
-                item.id: found.reference
-                for item in claimed
-                if item.adapter is AdapterName.REST_PUSH and (found := assignments.get(tx, item.assignment_id))
-            }
+        known, told, composed = _compose(claimed)
         for item in claimed:
-            arguments = (
-                item,
-                composed[item.id],
-                known[item.agency_code],
-                secrets.get(item.agency_code, {}),
-                references.get(item.id),
-            )
-            threading.Thread(target=_carry, args=arguments, daemon=True).start()
+            secrets = told.secrets.get(item.agency_code, {})
+            arguments = (item, composed[item.id], known[item.agency_code], secrets, told.reference(item))
             left -= 1
+            if left:
+                threading.Thread(target=_carry, args=arguments, daemon=True).start()
+            else:
+                _carry(*arguments)  # this thread has nothing else to do
     except UNAVAILABLE:
         # What was claimed is taken up again when its lease is over, or by the next process.
         log.warning("delivery.interrupted", messages=left)
@@ -189,23 +191,19 @@ def _carry_all(claimed: list[Claimed]) -> None:
 
 
 def _carry(
-    item: Claimed, composed: composing.Composed, profile: Profile, secrets: dict[str, str], reference: str | None
+    item: Claimed, composed: composing.Composed, profile: Profile, secrets: Mapping[str, str], reference: str | None
 ) -> None:
-    try:
-        attributes = {"lianban.adapter": item.adapter.value, "lianban.agency": item.agency_code}
-        with traces.span(f"deliver {item.kind.value}", parent=traces.Carried.read(item.trace), **attributes):
-            started = clock.perf_counter()
-            try:
-                result = _attempt(item, composed, profile, secrets, reference)
-            except Exception:
-                log.exception("delivery.failed", delivery_id=str(item.id), agency=item.agency_code)
-                result = _Result(Stuck(Trouble.BUG))
-            metrics.delivery_seconds.labels(item.adapter.value).observe(clock.perf_counter() - started)
-            _write_down(item, result, profile)
-    except Exception:
-        log.exception("delivery.not_written_down", delivery_id=str(item.id), agency=item.agency_code)
-    finally:
-        _calls.end()
+    attributes = {"lianban.adapter": item.adapter.value, "lianban.agency": item.agency_code}
+    with traces.span(f"deliver {item.kind.value}", parent=traces.Carried.read(item.trace), **attributes):
+        started = clock.perf_counter()
+        try:
+            result = _attempt(item, composed, profile, secrets, reference)
+        except Exception:
+            log.exception("delivery.failed", delivery_id=str(item.id), agency=item.agency_code)
+            result = _Result(Stuck(Trouble.BUG))
+        metrics.delivery_seconds.labels(item.adapter.value).observe(clock.perf_counter() - started)
+        ended = _Ended(item, result, profile, traces.current())
+    _outcomes.add(ended)
 
 
 class _Result:
@@ -228,13 +226,60 @@ class _Result:
         self.answered_at = now()
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt that is over and must be written down, with the trace in which it was made."""
+
+    item: Claimed
+    result: _Result
+    profile: Profile
+    trace: traces.Carried | None = None
+
+
+class _Outcomes:
+    """Attempts that are over: the first that ends writes down what ends meanwhile as well, in one transaction."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Ended] = []
+        self._writing = False
+
+    def add(self, ended: _Ended) -> None:
+        """Have an outcome written down, by this thread or by the one that is writing."""
+        with self._lock:
+            self._waiting.append(ended)
+            if self._writing:
+                return
+            self._writing = True
+        try:
+            while batch := self._next():
+                _write_down(batch)
+        except BaseException:  # this thread is ended: another one goes on
+            with self._lock:
+                self._writing = False
+            raise
+
+    def _next(self) -> list[_Ended]:
+        """What waits, of each delivery one attempt; the end of writing where nothing does."""
+        with self._lock:
+            batch: dict[UUID, _Ended] = {}
+            later = []
+            for ended in self._waiting:
+                if batch.setdefault(ended.item.id, ended) is not ended:
+                    later.append(ended)
+            self._waiting = later
+            self._writing = bool(batch)
+            return list(batch.values())
+
+
+_outcomes = _Outcomes()
+
+
 def _attempt(
-    item: Claimed, composed: composing.Composed, profile: Profile, secrets: dict[str, str], reference: str | None
+    item: Claimed, composed: composing.Composed, profile: Profile, secrets: Mapping[str, str], reference: str | None
 ) -> _Result:
-    if not isinstance(composed, Message):
-        return _Result(composed)
-    if item.adapter is AdapterName.DESK:
-        return _Result(Delivered(), message=plain(composed))
+    if not isinstance(composed, Message) or item.adapter is AdapterName.DESK:
+        return _lay(composed)
     if item.adapter is AdapterName.PULL:
         return _Result(Offered(), message=plain(composed))
     if profile.rest_push is None or item.kind not in profile.rest_push.calls:
@@ -261,8 +306,8 @@ def link_to(file: UUID, agency: str) -> str:
     return f"{settings().public_url.rstrip('/')}/api/v1/files/{file}?ticket={ticket}"
 
 
-def _write_down(item: Claimed, result: _Result, profile: Profile) -> None:
-    """Write down the outcome; where the database is away, wait for it rather than forget what the department said.
+def _write_down(batch: list[_Ended]) -> None:
+    """Write down outcomes; where the database is away, wait for it rather than forget what departments said.
 
     When the lease is over somebody else takes the message up and asks the department.
     """
@@ -270,18 +315,43 @@ def _write_down(item: Claimed, result: _Result, profile: Profile) -> None:
     while True:
         try:
             with database().transaction() as tx:
-                _write(tx, item, result, profile, at=now())
-        except UNAVAILABLE:
-            if clock.monotonic() >= lease_over:
-                raise
-            clock.sleep(pause)
-            pause = min(2 * pause, WRITE_PAUSE_SECONDS)
-        else:
-            return
+                _write_all(tx, batch, at=now())
+        except Exception as error:
+            alone = len(batch) == 1
+            if isinstance(error, UNAVAILABLE) and (alone or not isinstance(error, OF_ONE_STATEMENT)):
+                if clock.monotonic() < lease_over:
+                    clock.sleep(pause)
+                    pause = min(2 * pause, WRITE_PAUSE_SECONDS)
+                    continue
+            elif not alone:
+                _one_by_one(batch)
+                return
+            for ended in batch:
+                log.exception(
+                    "delivery.not_written_down", delivery_id=str(ended.item.id), agency=ended.item.agency_code
+                )
+        for _ in batch:
+            _calls.end()
+        return
 
 
-def _write(tx: Transaction, item: Claimed, result: _Result, profile: Profile, *, at: datetime) -> None:
-    tx.lock(item.matter_id)
+def _one_by_one(batch: list[_Ended]) -> None:
+    """Write outcomes down each by itself, so that the one that cannot be written does not hold up the others."""
+    for ended in batch:
+        threading.Thread(target=_write_down, args=([ended],), daemon=True).start()
+
+
+def _write_all(tx: Transaction, batch: list[_Ended], *, at: datetime) -> None:
+    standings, more = deliveries.take(tx, [ended.item for ended in batch], at=at)
+    for ended in sorted(batch, key=lambda ended: ended.item.agency_code):  # lanes in one order
+        with traces.span("write down", parent=ended.trace):
+            _write(tx, ended, standings.get(ended.item.id), at=at)
+    if more:
+        tx.wake("deliver")
+
+
+def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: datetime) -> None:
+    item, result, profile = ended.item, ended.result, ended.profile
     sealed_text = json.dumps(result.message, ensure_ascii=False) if result.message is not None else None
     if sealed_text is not None and item.adapter is AdapterName.DESK:
         desk.put(
@@ -297,7 +367,8 @@ def _write(tx: Transaction, item: Claimed, result: _Result, profile: Profile, *,
     elif sealed_text is not None:
         feed.lock(tx, item.agency_code)
         feed.offer(tx, item.id, item.agency_code, seal(sealed_text, context=feed_context(item.id)), at)
-    settle(tx, item.id, result.outcome, profile, tries=item.tries, at=at)
+    if standing is not None:
+        settle(tx, standing, result.outcome, profile, tries=item.tries, at=at)
     body = result.sent if result.sent is not None else canonical(result.message) if result.message else None
     if body is not None:
         journaling.record(

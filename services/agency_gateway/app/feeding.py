@@ -51,8 +51,10 @@ def acknowledge(tx: Transaction, agency: str, message_id: UUID, reference: str |
     standing = deliveries.lock(tx, message_id)
     if standing is None or standing.state is DeliveryState.DELIVERED:
         return
+    journaling.hold(tx, agency)  # before the lane, as everywhere
     feed.received(tx, message_id, at)
-    settle(tx, message_id, Delivered(reference), profiles.profile_of(tx, agency), tries=None, at=at)
+    settle(tx, standing, Delivered(reference), profiles.profile_of(tx, agency), tries=None, at=at)
+    tx.wake("deliver")
     journaling.record(
         tx,
         agency=agency,

@@ -61,6 +61,11 @@ def record(
     )
 
 
+def hold(tx: Transaction, agency: str) -> None:
+    """Hold the agency's chain until commit: whoever writes into it later in the transaction need not wait then."""
+    store.head(tx, agency)
+
+
 def verify(tx: Transaction, agency: str) -> str | None:
     """What is wrong with an agency's journal; ``None``: every entry is there, in order and unchanged."""
     end = store.end(tx, agency)  # before the chain is read: entries may be added meanwhile

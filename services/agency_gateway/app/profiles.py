@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets as randomness
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +72,9 @@ def issue_token(tx: Transaction, agency: str, label: str, *, at: datetime) -> st
 
 _holders: Recent[bytes, str] = Recent(FRESH_SECONDS)
 _present: Recent[str, Profile] = Recent(FRESH_SECONDS)
+_tokens_seen: set[bytes] = set()
+_agencies_seen: set[str] = set()
+"""What this process asks for again and again: where one must be read, all are, so that one read a second serves all."""
 
 
 def agency_of(token: str) -> str | None:
@@ -78,9 +83,13 @@ def agency_of(token: str) -> str | None:
     known = _holders.get(digest)
     if known is not None:
         return known
-    with database().transaction() as tx:
-        found = store.agency_of_token(tx, digest)
-    return _holders.keep(digest, found) if found is not None else None
+    with database().transaction(whole=False) as tx:
+        found = store.agencies_of_tokens(tx, [digest, *_tokens_seen])
+    _tokens_seen.intersection_update(found)
+    for each, agency in found.items():
+        _tokens_seen.add(each)
+        _holders.keep(each, agency)
+    return found.get(digest)
 
 
 def profile_of(tx: Transaction, agency: str) -> Profile:
@@ -89,12 +98,14 @@ def profile_of(tx: Transaction, agency: str) -> Profile:
 
 
 def profiles_of(tx: Transaction, wanted: list[str]) -> dict[str, Profile]:
-    """The profiles of several agencies."""
+    """The profiles of several agencies (and of others that were asked for before)."""
     found = {code: profile for code in wanted if (profile := _present.get(code)) is not None}
     missing = [code for code in wanted if code not in found]
     if missing:
-        revisions = store.revisions(tx, missing)
-        for code in missing:
+        _agencies_seen.update(missing)
+        asked = sorted(_agencies_seen)
+        revisions = store.revisions(tx, asked)
+        for code in asked:
             profile = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
             found[code] = _present.keep(code, profile)
     return found
@@ -105,18 +116,17 @@ def known_profile(agency: str) -> Profile:
     known = _present.get(agency)
     if known is not None:
         return known
-    with database().transaction() as tx:
+    with database().transaction(whole=False) as tx:
         return profile_of(tx, agency)
 
 
-def secrets_of(tx: Transaction, agency: str) -> dict[str, str]:
-    """The agency's secrets in clear; one that does not open with our keys is missing."""
-    found = {}
-    for name, sealed in store.secrets(tx, agency).items():
-        try:
-            found[name] = unseal(sealed, context=_context(agency, name))
-        except CannotOpen:
-            continue
+def secrets_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Agencies' secrets in clear, of sealed ones; one that does not open with our keys is missing."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        agency, name = row["agency_code"], row["name"]
+        with suppress(CannotOpen):
+            found[agency][name] = unseal(bytes(row["sealed"]), context=_context(agency, name))
     return found
 
 

@@ -21,16 +21,13 @@ from services.agency_gateway.store.deliveries import Standing
 
 
 def settle(
-    tx: Transaction, delivery_id: UUID, outcome: Outcome, profile: Profile, *, tries: int | None, at: datetime
+    tx: Transaction, standing: Standing, outcome: Outcome, profile: Profile, *, tries: int | None, at: datetime
 ) -> Step | None:
     """Give a delivery the outcome of an attempt; ``tries`` names the attempt (``None``: no attempt of ours).
 
     An outcome that comes late (the lease was over, somebody else took the message up) counts only where it says that
     the department has the message. Returns what the delivery became, ``None`` where nothing changed.
     """
-    standing = deliveries.lock(tx, delivery_id)
-    if standing is None:
-        return None
     current = standing.state is DeliveryState.SENDING and not standing.offered and standing.tries == tries
     if not current and not isinstance(outcome, Delivered):
         return None
@@ -47,8 +44,8 @@ def settle(
     )
     if not (step.offered or follows(standing.state, step.state)):
         return None
-    deliveries.move(tx, delivery_id, step, at=at)
-    if step.reference is not None:
+    deliveries.move(tx, standing.id, step, at=at)
+    if step.reference is not None and not standing.named:
         assignments.note_reference(tx, standing.assignment_id, step.reference)
     if standing.adapter is profile.adapter:  # what goes to the desk instead says nothing about the department's system
         _lane(tx, standing.agency_code, outcome, profile, step, at)
@@ -56,7 +53,6 @@ def settle(
     metrics.deliveries.labels(standing.agency_code, standing.adapter.value, type(outcome).__name__.lower()).inc()
     if step.state is DeliveryState.DELIVERED:
         metrics.lag_seconds.labels(standing.agency_code).observe(max(0.0, (at - standing.created_at).total_seconds()))
-    tx.wake("deliver")
     return step
 
 
@@ -77,16 +73,13 @@ def _lane(tx: Transaction, agency: str, outcome: Outcome, profile: Profile, step
 
 def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> None:
     """Say what a delivery became: delivered, unknown (the first time), rejected; other states concern nobody else."""
-    assignment = assignments.get(tx, standing.assignment_id)
-    if assignment is None:
-        raise LookupError("a delivery without assignment")
     match step.state:
         case DeliveryState.DELIVERED:
             event: object = MessageDelivered(
                 delivery_id=standing.id,
                 kind=standing.kind,
                 assignment_id=standing.assignment_id,
-                agency=assignment.agency,
+                agency=standing.agency,
                 adapter=standing.adapter.value,
                 reference=step.reference,
                 delivered_at=at,
@@ -96,7 +89,7 @@ def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> Non
                 delivery_id=standing.id,
                 kind=standing.kind,
                 assignment_id=standing.assignment_id,
-                agency=assignment.agency,
+                agency=standing.agency,
                 adapter=standing.adapter.value,
                 since=standing.sent_at or at,
             )
@@ -105,7 +98,7 @@ def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> Non
                 delivery_id=standing.id,
                 kind=standing.kind,
                 assignment_id=standing.assignment_id,
-                agency=assignment.agency,
+                agency=standing.agency,
                 adapter=standing.adapter.value,
                 slug=step.trouble.value if step.trouble else "refused",
                 rejected_at=at,
@@ -117,4 +110,7 @@ def say(tx: Transaction, standing: Standing, step: Step, *, at: datetime) -> Non
 
 def proved(tx: Transaction, delivery_id: UUID, profile: Profile, *, at: datetime) -> None:
     """The department speaks about an assignment, so it has the message of which that was unknown."""
-    settle(tx, delivery_id, Delivered(), profile, tries=None, at=at)
+    standing = deliveries.lock(tx, delivery_id)
+    if standing is not None:
+        settle(tx, standing, Delivered(), profile, tries=None, at=at)
+        tx.wake("deliver")

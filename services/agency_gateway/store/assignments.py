@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, TransferKind
 from lianban.contracts.refs import AgencyRef
+from services.agency_gateway.store import desk
 from services.agency_gateway.store.rows import only
 
 _NOT_BLOCKED = """
@@ -74,27 +75,79 @@ def _read(row: dict[str, Any]) -> Assignment:
     )
 
 
-def put(tx: Transaction, sent: Assignment) -> None:
-    """Keep an assignment that was sent; sent again it is brought up to date and its version goes on."""
-    tx.write(
+def read_together(tx: Transaction, matters: list[UUID]) -> None:
+    """Have the assignments of these matters read at once when one of them is asked for; their streams are held."""
+    for matter in matters:
+        tx.memory["read with", matter] = matters
+
+
+def _load(tx: Transaction, matters: list[UUID]) -> None:
+    rows = tx.execute(
         """
-        insert into assignment (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
-            region_code, region_name, matter_type, binding, state, sent_at, changed_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        on conflict (id) do update set claims = excluded.claims, round = excluded.round, binding = excluded.binding,
-            state = excluded.state, sent_at = excluded.sent_at, changed_at = excluded.changed_at,
-            messages_gone_at = null
+        select a.*, exists (select from desk_item i where i.assignment_id = a.id and i.kind = 'assignment') as on_desk
+        from assignment a where a.matter_id = any(%s) order by a.sent_at, a.id
         """,
-        (
-            sent.id, sent.matter_id, sent.number, sent.agency_code, sent.agency_name, sent.role.value,
-            sent.transfer_kind.value, list(sent.claims), sent.round, sent.region_code, sent.region_name,
-            sent.matter_type, sent.binding, sent.state.value, sent.sent_at, sent.changed_at,
-        ),
+        (matters,),
+    )
+    for matter in matters:
+        tx.memory["assignments of", matter] = {}
+    for row in rows:
+        tx.memory["on desk", row["id"]] = row.pop("on_desk")
+        tx.memory["assignments of", row["matter_id"]][row["id"]] = _read(row)
+
+
+def _loaded(tx: Transaction, matter_id: UUID) -> dict[UUID, Assignment] | None:
+    """The matter's assignments in memory, by id; ``None`` where the transaction has none there."""
+    if ("assignments of", matter_id) not in tx.memory and ("read with", matter_id) in tx.memory:
+        _load(tx, tx.memory["read with", matter_id])
+    return tx.memory.get(("assignments of", matter_id))
+
+
+def put(tx: Transaction, sent: Assignment) -> Assignment:
+    """Keep an assignment that was sent; sent again it is brought up to date and its version goes on."""
+    loaded = _loaded(tx, sent.matter_id)
+    if loaded is None:
+        return _read(only(tx.execute(f"{_PUT} returning *", _columns(sent))))
+    before = loaded.get(sent.id, sent)
+    tx.write(_PUT, _columns(sent))
+    loaded[sent.id] = replace(
+        before,
+        claims=sent.claims,
+        round=sent.round,
+        binding=sent.binding,
+        state=sent.state,
+        sent_at=sent.sent_at,
+        changed_at=sent.changed_at,
+    )
+    tx.memory.setdefault(("on desk", sent.id), False)
+    return loaded[sent.id]
+
+
+_PUT = """
+insert into assignment (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
+    region_code, region_name, matter_type, binding, state, sent_at, changed_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (id) do update set claims = excluded.claims, round = excluded.round, binding = excluded.binding,
+    state = excluded.state, sent_at = excluded.sent_at, changed_at = excluded.changed_at, messages_gone_at = null
+"""
+
+
+def _columns(sent: Assignment) -> tuple[Any, ...]:
+    return (
+        sent.id, sent.matter_id, sent.number, sent.agency_code, sent.agency_name, sent.role.value,
+        sent.transfer_kind.value, list(sent.claims), sent.round, sent.region_code, sent.region_name,
+        sent.matter_type, sent.binding, sent.state.value, sent.sent_at, sent.changed_at,
     )  # fmt: skip
 
 
 def change(
-    tx: Transaction, assignment_id: UUID, *, state: AssignmentState, at: datetime, binding: bool | None = None
+    tx: Transaction,
+    matter_id: UUID,
+    assignment_id: UUID,
+    *,
+    state: AssignmentState,
+    at: datetime,
+    binding: bool | None = None,
 ) -> None:
     """Note routing's word on an assignment; ``binding`` only ever becomes true."""
     tx.write(
@@ -105,25 +158,32 @@ def change(
         """,
         (state.value, at, binding, state.value, at, assignment_id),
     )
+    loaded = tx.memory.get(("assignments of", matter_id), {})
+    if assignment_id in loaded:
+        known = loaded[assignment_id]
+        accepted_at = known.accepted_at or at if state is AssignmentState.ACCEPTED else known.accepted_at
+        loaded[assignment_id] = replace(
+            known, state=state, changed_at=at, binding=known.binding or bool(binding), accepted_at=accepted_at
+        )
 
 
-def next_version(tx: Transaction, assignment_id: UUID) -> int:
-    """The next version number of messages on an assignment, from 1 without gaps."""
-    row = only(
-        tx.execute("update assignment set version = version + 1 where id = %s returning version", (assignment_id,))
-    )
-    return int(row["version"])
+def next_version(tx: Transaction, assignment: Assignment) -> int:
+    """The next version number of messages on an assignment, from 1 without gaps; its matter's stream is held."""
+    loaded = _loaded(tx, assignment.matter_id)
+    if loaded is None:
+        row = only(
+            tx.execute("update assignment set version = version + 1 where id = %s returning version", (assignment.id,))
+        )
+        return int(row["version"])
+    known = loaded[assignment.id]
+    loaded[known.id] = replace(known, version=known.version + 1)
+    tx.write("update assignment set version = %s where id = %s", (known.version + 1, known.id))
+    return known.version + 1
 
 
 def note_reference(tx: Transaction, assignment_id: UUID, reference: str) -> None:
     """Keep the department's own number for an assignment, the first one it told."""
     tx.write("update assignment set reference = coalesce(reference, %s) where id = %s", (reference, assignment_id))
-
-
-def get(tx: Transaction, assignment_id: UUID) -> Assignment | None:
-    """The assignment, whoever it belongs to."""
-    row = tx.execute("select a.* from assignment a where a.id = %s", (assignment_id,)).fetchone()
-    return _read(row) if row else None
 
 
 def of_agency(tx: Transaction, assignment_id: UUID, agency: str) -> Assignment | None:
@@ -133,6 +193,17 @@ def of_agency(tx: Transaction, assignment_id: UUID, agency: str) -> Assignment |
         (assignment_id, agency),
     ).fetchone()
     return _read(row) if row else None
+
+
+def of_matter_by_id(tx: Transaction, matter_id: UUID, assignment_id: UUID) -> Assignment | None:
+    """One assignment of a matter."""
+    return next((found for found in of_matter(tx, matter_id) if found.id == assignment_id), None)
+
+
+def on_desk(tx: Transaction, assignment_id: UUID) -> bool:
+    """Whether the assignment itself was delivered on the desk."""
+    key = "on desk", assignment_id
+    return bool(tx.memory[key]) if key in tx.memory else desk.has_assignment(tx, assignment_id)
 
 
 def by_reference(tx: Transaction, agency: str, reference: str) -> UUID | None:
@@ -154,17 +225,24 @@ def by_message(tx: Transaction, agency: str, message_id: UUID) -> UUID | None:
 
 def of_matter(tx: Transaction, matter_id: UUID) -> list[Assignment]:
     """Every assignment of a matter, oldest first."""
+    loaded = _loaded(tx, matter_id)
+    if loaded is not None:
+        return sorted(loaded.values(), key=lambda found: (found.sent_at, str(found.id)))
     rows = tx.execute("select a.* from assignment a where a.matter_id = %s order by a.sent_at, a.id", (matter_id,))
     return [_read(row) for row in rows]
 
 
-def is_blocked(tx: Transaction, assignment_id: UUID) -> bool:
-    """Whether the assignment's agency is accused in the matter or stands below one that is."""
-    row = tx.execute(
-        f"select {_NOT_BLOCKED} as free from assignment a where a.id = %s",
-        (assignment_id,),
-    ).fetchone()
-    return row is not None and not row["free"]
+def with_leave(ids: list[UUID]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that finds assignments, and whether each one's agency may see its matter, for :func:`read_leave`.
+
+    It may not where it is accused in the matter or stands below one that is.
+    """
+    return f"select a.*, {_NOT_BLOCKED} as free from assignment a where a.id = any(%s)", (ids,)
+
+
+def read_leave(rows: Iterable[dict[str, Any]]) -> dict[UUID, tuple[Assignment, bool]]:
+    """What :func:`with_leave` finds, by id."""
+    return {row["id"]: (_read(row), free) for row in rows for free in [row.pop("free")]}
 
 
 def accuse(tx: Transaction, matter_id: UUID, agencies: Sequence[str]) -> None:

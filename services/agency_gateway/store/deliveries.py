@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +10,10 @@ from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from lianban.contracts.codes import DeliveryState, ExchangeKind
+from lianban.contracts.refs import AgencyRef
 from services.agency_gateway.domain.delivery import Step
 from services.agency_gateway.domain.profile import AdapterName
+from services.agency_gateway.store import journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +143,24 @@ class Standing:
     assignment_id: UUID
     matter_id: UUID
     agency_code: str
+    agency_name: str
     adapter: AdapterName
     created_at: datetime
     sent_at: datetime | None
+    named: bool
+    """Whether the department's own number for the assignment is known."""
+
+    @property
+    def agency(self) -> AgencyRef:
+        """The agency as it was called when the assignment was sent."""
+        return AgencyRef(code=self.agency_code, name=self.agency_name)
 
 
 _STANDING = """
-    select id, state, tries, offered_at is not null as offered, unknown_told, kind, assignment_id, matter_id,
-        agency_code, adapter, created_at, sent_at
-    from delivery
+    select d.id, d.state, d.tries, d.offered_at is not null as offered, d.unknown_told, d.kind, d.assignment_id,
+        d.matter_id, d.agency_code, a.agency_name, d.adapter, d.created_at, d.sent_at, a.reference is not null as named
+    from delivery d join assignment a on a.id = d.assignment_id
+    where d.id = any(%s) order by d.id for update of d
 """
 
 
@@ -165,8 +177,31 @@ def _standing(row: dict[str, Any]) -> Standing:
 
 def lock(tx: Transaction, delivery_id: UUID) -> Standing | None:
     """The delivery, its row locked until the end of the transaction."""
-    row = tx.execute(_STANDING + " where id = %s for update", (delivery_id,)).fetchone()
+    row = tx.execute(_STANDING, ([delivery_id],)).fetchone()
     return _standing(row) if row else None
+
+
+_ANY_DUE = """
+    select from delivery where agency_code = any(%s) and state in ('pending', 'unknown') and due_at <= %s limit 1
+"""
+
+
+def take(tx: Transaction, items: Sequence[Claimed], *, at: datetime) -> tuple[dict[UUID, Standing], bool]:
+    """Several deliveries: their matters' streams, their agencies' journals and their rows, all held until commit.
+
+    Also whether another message waits for its turn in one of their lanes.
+    """
+    agencies = sorted({item.agency_code for item in items})
+    heads, rows, more = tx.execute_all(
+        [
+            journal.hold(agencies),
+            (_STANDING, ([item.id for item in items],)),
+            (_ANY_DUE, (agencies, at)),
+        ],
+        lock=[item.matter_id for item in items],
+    )
+    journal.held(tx, heads)
+    return {row["id"]: _standing(row) for row in rows}, more.rowcount > 0
 
 
 def matter_of(tx: Transaction, delivery_id: UUID) -> UUID | None:

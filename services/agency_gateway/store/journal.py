@@ -14,15 +14,15 @@ Head = tuple[int, bytes]
 """Position and hash of an agency's last entry."""
 
 
-def hold(agency: str) -> tuple[str, tuple[Any, ...]]:
-    """The statement that holds an agency's chain until commit, for :func:`held` to read."""
+def hold(agencies: Iterable[str]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that holds agencies' chains until commit, in one order for all, for :func:`held` to read."""
     return (
         """
-        insert into journal_head (agency_code, position, hash) values (%s, 0, %s)
+        insert into journal_head (agency_code, position, hash) select unnest(%s::text[]), 0, %s
         on conflict (agency_code) do update set position = journal_head.position
         returning agency_code, position, hash
         """,
-        (agency, GENESIS),
+        (sorted(set(agencies)), GENESIS),
     )
 
 
@@ -36,7 +36,7 @@ def head(tx: Transaction, agency: str) -> Head:
     """Position and hash of the agency's last entry, held until commit."""
     key = "journal head", agency
     if key not in tx.memory:
-        held(tx, tx.execute(*hold(agency)))
+        held(tx, tx.execute(*hold([agency])))
     found: Head = tx.memory[key]
     return found
 

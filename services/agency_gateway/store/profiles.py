@@ -70,6 +70,11 @@ def secrets(tx: Transaction, agency: str) -> dict[str, bytes]:
     return {row["name"]: bytes(row["sealed"]) for row in rows}
 
 
+def secrets_of(agencies: list[str]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that finds the sealed secrets of several agencies."""
+    return "select agency_code, name, sealed from secret where agency_code = any(%s)", (agencies,)
+
+
 def put_token(tx: Transaction, agency: str, label: str, digest: bytes, at: datetime) -> None:
     """Let a token in, in place of the one of that label."""
     tx.write(
@@ -94,7 +99,7 @@ def revoke_token(tx: Transaction, agency: str, label: str, at: datetime) -> bool
     return row is not None
 
 
-def agency_of_token(tx: Transaction, digest: bytes) -> str | None:
-    """The agency that a token belongs to."""
-    row = tx.execute("select agency_code from api_token where hash = %s and revoked_at is null", (digest,)).fetchone()
-    return str(row["agency_code"]) if row else None
+def agencies_of_tokens(tx: Transaction, digests: list[bytes]) -> dict[bytes, str]:
+    """The agency of each of these tokens that is let in."""
+    rows = tx.execute("select hash, agency_code from api_token where hash = any(%s) and revoked_at is null", (digests,))
+    return {bytes(row["hash"]): str(row["agency_code"]) for row in rows}

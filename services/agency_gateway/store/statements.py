@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,7 +77,7 @@ def meets(tx: Transaction, assignment: Assignment, sender_id: str) -> tuple[Stor
     agency = assignment.agency_code
     head, before, unknown = tx.execute_all(
         [
-            journal.hold(agency),
+            journal.hold([agency]),
             ("select * from statement where agency_code = %s and sender_id = %s", (agency, sender_id)),
             deliveries.unknown_of(assignment.id),
         ],
@@ -87,9 +88,19 @@ def meets(tx: Transaction, assignment: Assignment, sender_id: str) -> tuple[Stor
     return _read(row) if row else None, [row["id"] for row in unknown]
 
 
+def of_ids(ids: list[UUID]) -> tuple[str, tuple[Any, ...]]:
+    """The statement of SQL that finds statements by their ids, for :func:`read`."""
+    return "select * from statement where id = any(%s)", (ids,)
+
+
+def read(rows: Iterable[dict[str, Any]]) -> list[Stored]:
+    """What :func:`of_ids` finds, in no order."""
+    return [_read(row) for row in rows]
+
+
 def get(tx: Transaction, ids: list[UUID]) -> list[Stored]:
     """The statements with these ids, in no order."""
-    return [_read(row) for row in tx.execute("select * from statement where id = any(%s)", (ids,))]
+    return read(tx.execute(*of_ids(ids)))
 
 
 def of_assignment(tx: Transaction, assignment_id: UUID) -> list[Stored]:
