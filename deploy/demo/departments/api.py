@@ -52,7 +52,7 @@ def blueprint(
     @api.post("/tickets")
     def file_ticket() -> tuple[Response, int]:
         new, ref = _new_ticket(_body()), _request_ref()
-        with pool.connection() as connection:
+        with pool.connection() as connection, connection.pipeline():
             ticket, created = tickets.file(connection, g.tenant, ref, new, datetime.now(UTC))
         return jsonify(ticket=ticket_json(ticket)), 201 if created else 200
 
@@ -90,7 +90,7 @@ def blueprint(
         text = reading.text(body, "text", limit=reading.LONG)
         sender = reading.text(body, "from", required=False)
         change = _change(body)
-        with pool.connection() as connection:
+        with pool.connection() as connection, connection.pipeline():
             ticket = _known(store.ticket_of_no(connection, g.tenant.code, no, for_change=True))
             ticket, new = tickets.hear(
                 connection, ticket, g.tenant, ref, type_, sender, text, change, datetime.now(UTC)

@@ -396,10 +396,16 @@ def due_turns(connection: Conn, at: datetime, limit: int) -> list[int]:
     return [row["ticket_id"] for row in rows]
 
 
-def take_turn(connection: Conn, ticket_id: int, at: datetime) -> bool:
-    """Use up a ticket's due turn; False when it was cancelled or moved meanwhile."""
-    taken = connection.execute("DELETE FROM autopilot_turn WHERE ticket_id = %s AND due_at <= %s", (ticket_id, at))
-    return taken.rowcount == 1
+def take_turn(connection: Conn, ticket_id: int, at: datetime) -> Tenant | None:
+    """Use up a ticket's due turn; returns whose it is, None when it was cancelled or moved meanwhile."""
+    row = connection.execute(
+        f"""
+        DELETE FROM autopilot_turn AS turn USING tenant
+        WHERE ticket_id = %s AND due_at <= %s AND code = turn.tenant RETURNING {_TENANT}
+        """,
+        (ticket_id, at),
+    ).fetchone()
+    return Tenant(**row) if row else None
 
 
 def postpone_turn(connection: Conn, ticket_id: int, due_at: datetime) -> None:

@@ -120,11 +120,9 @@ def autopilot_turn(connection: store.Conn, ticket_id: int, at: datetime) -> Tick
     """Let the department make its due move by itself, and plan the one after it; None when none is due any more."""
     # The ticket is held before its turn, as everywhere: whoever changes a ticket may then cancel its turn.
     ticket = store.ticket_for_change(connection, ticket_id)
-    if not store.take_turn(connection, ticket_id, at):
-        return None
-    tenant = store.tenant(connection, ticket.tenant)
+    tenant = store.take_turn(connection, ticket_id, at)
     if tenant is None:
-        raise LookupError(ticket.tenant)
+        return None
     pilot = autopilot.read(tenant.autopilot)
     if pilot.seconds_before(ticket) is None:
         return None

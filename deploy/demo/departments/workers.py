@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import psycopg_pool
@@ -25,17 +26,17 @@ DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_poo
 
 
 class Bell:
-    """Wakes one of those who wait on it; a ring that nobody waited for is heard by the next one that does."""
+    """Wakes one of those who wait on it for each ring; rings that nobody waited for are heard by the next ones."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._rung = False
+        self._rings = 0
         self._closed = False
 
     def ring(self) -> None:
         """Wake one waiter."""
         with self._condition:
-            self._rung = True
+            self._rings += 1
             self._condition.notify()
 
     def close(self) -> None:
@@ -47,8 +48,8 @@ class Bell:
     def wait(self, seconds: float) -> None:
         """Wait for a ring, at most ``seconds``."""
         with self._condition:
-            self._condition.wait_for(lambda: self._rung or self._closed, seconds)
-            self._rung = False
+            self._condition.wait_for(lambda: self._rings or self._closed, seconds)
+            self._rings = max(0, self._rings - 1)
 
 
 class Workers:
@@ -117,7 +118,7 @@ class Workers:
 
     def _move(self, ticket_id: int, now: datetime) -> None:
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, connection.pipeline():
                 moved = tickets.autopilot_turn(connection, ticket_id, now)
         except DATABASE_ERRORS:
             raise
@@ -132,30 +133,32 @@ class Workers:
 
     def _caller(self, session: requests.Session) -> Callable[[], float]:
         def call_due() -> float:
-            with self._pool.connection() as connection:
-                leased = store.lease_webhooks(connection, 1, LEASE_SECONDS)
-            if leased:
-                # There may be more: one colleague looks while this thread calls.
-                self._call_bell.ring()
-            for webhook in leased:
-                self._call(session, webhook)
-            return 0.0 if leased else 1.0
+            keep: Callable[[store.Conn], None] | None = None
+            while keep is not None or not self._stopping.is_set():
+                # What became of a call is kept in the same exchange in which the next one is taken.
+                with self._pool.connection() as connection, connection.pipeline():
+                    if keep is not None:
+                        keep(connection)
+                    leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, 1, LEASE_SECONDS)
+                if not leased:
+                    break
+                keep = self._call(session, leased[0])
+            return 1.0
 
         return call_due
 
-    def _call(self, session: requests.Session, webhook: Webhook) -> None:
+    def _call(self, session: requests.Session, webhook: Webhook) -> Callable[[store.Conn], None]:
+        """Make a call; returns what keeps its outcome."""
         error = send(session, webhook)
-        with self._pool.connection() as connection:
-            if error is None:
-                store.webhook_delivered(connection, webhook.id)
-                return
-            wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
-            store.webhook_failed(connection, webhook.id, error, wait)
+        if error is None:
+            return partial(store.webhook_delivered, webhook_id=webhook.id)
+        wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
         status = Status(webhook.payload["status"])
         log.warning(
             "webhook %s of %s (%s), attempt %d: %s; again in %.1f s",
             webhook.event_id, webhook.tenant, status, webhook.attempts, error, wait,
         )  # fmt: skip
+        return partial(store.webhook_failed, webhook_id=webhook.id, error=error, wait=wait)
 
 
 def send(session: requests.Session, webhook: Webhook) -> str | None:
