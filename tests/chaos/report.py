@@ -31,6 +31,10 @@ COLUMNS = (
 )
 
 
+READY_WITHIN = 60.0
+"""Seconds after the end of a fault within which every service must be ready again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What happened to the matters of one scenario."""
@@ -58,6 +62,11 @@ class Report:
     """E-mails handed over again under the same message id, because the first hand-over was not known to be one."""
     events: int
     """Events that were said about these matters."""
+
+    @property
+    def late(self) -> bool:
+        """Whether it took longer than the bar until every service was ready again."""
+        return self.seconds_to_recover > READY_WITHIN
 
     @property
     def sound(self) -> bool:

@@ -82,5 +82,6 @@ def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[
         made, findings = examine(stack, drive, watch, scenario=scenario, before=before, drained=drained)
     report.keep(made)
     reports.append(made)
-    wrong = "\n".join(part for part in (unfinished, findings.told()) if part)
+    late = f"ready again only {made.seconds_to_recover:.0f} s after the fault" if made.late else ""
+    wrong = "\n".join(part for part in (unfinished, findings.told(), late) if part)
     assert wrong == "", wrong

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lianban.chassis import calendar
 from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
 from lianban.contracts import agency_gateway, notification, oversight, routing
@@ -289,6 +290,7 @@ HANDLERS: Handlers = {
     oversight.ClockMoved: on_clock_moved,
     oversight.ClockStopped: on_clock_stopped,
     oversight.ClockBreached: on_clock_breached,
+    oversight.CalendarChanged: calendar.keep,
     notification.DocumentIssued: on_document_issued,
     notification.NoticeSent: on_notice_sent,
     notification.NoticeServed: on_notice_served,

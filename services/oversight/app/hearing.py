@@ -19,7 +19,7 @@ from lianban.contracts.refs import AgencyRef
 from lianban.law.calendar import WorkCalendar
 from lianban.law.projector import Clock, Move, Start, Stop, step, warnings_of
 from lianban.law.rulebook import Lapse, Rulebook, event_name
-from services.oversight import metrics
+from services.oversight.app import metrics
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.domain import progress

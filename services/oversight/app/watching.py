@@ -12,7 +12,7 @@ from lianban.contracts.oversight import ClockBreached, ClockWarned
 from lianban.law.clocks import is_overdue
 from lianban.law.projector import lapse, recompute, warnings_of
 from lianban.law.rulebook import Lapse
-from services.oversight import metrics
+from services.oversight.app import metrics
 from services.oversight.app.hearing import next_look, say
 from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present

@@ -18,8 +18,7 @@ from lianban.contracts.codes import ClockOutcome, ClosingReason, DecidedBy, Docu
 from lianban.contracts.intake import MatterSealed
 from lianban.contracts.oversight import CalendarChanged, ClockBreached, ClockMoved, ClockStopped, ClockWarned
 from lianban.law.calendar import CalendarYear
-from services.oversight import metrics
-from services.oversight.app import verifying, watching, working_calendar
+from services.oversight.app import metrics, verifying, watching, working_calendar
 from services.oversight.store import ledger, matters
 from services.oversight.web import create_app
 from tests.databases import FreshDatabase
