@@ -9,15 +9,15 @@ The errors say what is known about the request:
 
 from __future__ import annotations
 
-import contextlib
 import http.client
+import io
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from services.agency_gateway.domain.trouble import Trouble
@@ -67,26 +67,61 @@ def _tls() -> ssl.SSLContext:
 
 
 class _Deadline:
-    """Cuts a connection off when its time is over, also where it drips byte by byte."""
+    """Lets each step of an exchange wait only as long as is left of the whole, also where bytes drip in one by one."""
 
     def __init__(self, seconds: float) -> None:
-        self.over = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+        self._until = time.monotonic() + seconds
 
-    def watch(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._timer.start()
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._until
 
-    def _cut(self) -> None:
-        self.over = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+    def left(self) -> float:
+        """The seconds that are left; raises :class:`TimeoutError` where none are."""
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline is over")
+        return seconds
 
-    def end(self) -> None:
-        self._timer.cancel()
+
+class _Incoming(io.RawIOBase):
+    """What comes in by a socket within a deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there, at least one byte; 0 at the end."""
+        self._sock.settimeout(self._deadline.left())
+        return self._sock.recv_into(buffer)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+
+class _Timed:
+    """A connected socket as http.client uses it, within a deadline; whoever made the socket closes it."""
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything."""
+        view = memoryview(data)
+        while view:
+            self._sock.settimeout(self._deadline.left())
+            view = view[self._sock.send(view) :]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What the answer is read from."""
+        return io.BufferedReader(_Incoming(self._sock, self._deadline))
+
+    def close(self) -> None:
+        """http.client is done with it, though perhaps not with the answer."""
 
 
 def send(request: Request, *, connect_seconds: float, total_seconds: float, answer_bytes: int) -> Answer:
@@ -111,16 +146,14 @@ def send(request: Request, *, connect_seconds: float, total_seconds: float, answ
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise NotSent(Trouble.UNREACHABLE, f"{type(error).__name__} {host}:{port}") from error
         deadline = _Deadline(max(0.1, total_seconds - (time.monotonic() - started)))
-        connection.sock.settimeout(total_seconds)
-        deadline.watch(connection.sock)
+        sock, connection.sock = connection.sock, _Timed(connection.sock, deadline)
         try:
-            return _exchange(connection, request, parts.path or "/", parts.query, answer_bytes)
+            with sock:
+                return _exchange(connection, request, parts.path or "/", parts.query, answer_bytes)
         except (OSError, http.client.HTTPException) as error:
             if deadline.over or isinstance(error, TimeoutError):
                 raise NoWord(Trouble.TIMED_OUT, f"{total_seconds:g} s") from error
             raise NoWord(Trouble.BROKEN_OFF, type(error).__name__) from error
-        finally:
-            deadline.end()
     finally:
         connection.close()
 
