@@ -84,7 +84,9 @@ class Api(flask_smorest.Blueprint):
 
     def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Callable[[View], View]:
         """Hand the parsed and validated input to the view; ``location`` is ``json`` unless told."""
-        decorate: Callable[[View], View] = super().arguments(schema, **options)
+        # A class would be made anew, with all its fields, for every request.
+        made = schema() if isinstance(schema, type) else schema
+        decorate: Callable[[View], View] = super().arguments(made, **options)
         return decorate
 
     def response(
