@@ -27,6 +27,7 @@ from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from lianban.chassis import metrics, traces
+from lianban.chassis.pipelines import Connection
 from lianban.chassis.readiness import readiness
 from lianban.chassis.wakeup import wake
 from lianban.contracts.envelope import Envelope
@@ -427,9 +428,10 @@ class Database:
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
             " -c lock_timeout=10000 -c timezone=UTC",
         }
-        self._connect: Callable[[], psycopg.Connection[DictRow]] = partial(psycopg.connect, url, **options)
+        self._connect: Callable[[], psycopg.Connection[DictRow]] = partial(Connection[DictRow].connect, url, **options)
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             url,
+            connection_class=Connection[DictRow],
             min_size=min(2, size),
             max_size=size,
             timeout=5.0,
