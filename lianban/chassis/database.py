@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -27,6 +27,7 @@ from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from lianban.chassis import metrics, traces
+from lianban.chassis.ids import time_ordered
 from lianban.chassis.pipelines import Connection
 from lianban.chassis.readiness import readiness
 from lianban.chassis.wakeup import wake
@@ -97,10 +98,13 @@ statistics = QueryStatistics()
 """Query timings of this process; shown by the operations listener."""
 
 
-_TAKE = """
-insert into stream (subject) select unnest(%s::uuid[])
-on conflict (subject) do update set sequence = stream.sequence
-returning subject, sequence, marks, trace
+_BEGIN_STREAMS = """
+insert into stream (subject) select new.subject from unnest(%s::uuid[]) as new (subject)
+where not exists (select from stream where stream.subject = new.subject)
+on conflict do nothing
+"""
+_TAKE_STREAMS = """
+select subject, sequence, marks, trace from stream where subject = any(%s) order by subject for update
 """
 
 
@@ -246,11 +250,8 @@ class Transaction:
         """:meth:`lock_all` with the next statement; false where all streams are held already."""
         wanted = sorted({s for s in subjects if s not in self.streams}, key=str)
         if wanted:
-            self.ask(
-                _TAKE,
-                (wanted,),
-                self._take_streams,
-            )
+            self.write(_BEGIN_STREAMS, (wanted,))
+            self.ask(_TAKE_STREAMS, (wanted,), self._take_streams)
         return bool(wanted)
 
     def _take_streams(self, rows: list[DictRow]) -> None:
@@ -304,7 +305,7 @@ class Transaction:
                 stream.sequence += 1
                 carried = item.trace or traces.Carried.read(stream.trace)
                 envelope = Envelope(
-                    id=uuid4(),
+                    id=time_ordered(),
                     source=self.service,
                     type=item.type,
                     subject=item.subject,

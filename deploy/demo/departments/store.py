@@ -431,9 +431,7 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
     """Take due calls for ``seconds``; only the oldest undelivered one of each ticket, so that order is kept."""
     rows = connection.execute(
         """
-        UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), attempts = attempts + 1
-        FROM tenant
-        WHERE tenant.code = webhook.tenant AND webhook.id IN (
+        WITH due AS MATERIALIZED (  -- else the planner may look for them once for each tenant
             SELECT id FROM webhook AS candidate
             WHERE delivered_at IS NULL AND next_try_at <= now()
               AND EXISTS (SELECT FROM tenant WHERE code = candidate.tenant AND webhook_url IS NOT NULL)
@@ -444,9 +442,11 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
             )
             ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED
         )
+        UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), attempts = attempts + 1
+        FROM due, tenant WHERE webhook.id = due.id AND tenant.code = webhook.tenant
         RETURNING webhook.id, event_id, webhook.tenant, payload, attempts, webhook_url AS url, webhook_key AS key
         """,
-        (seconds, limit),
+        (limit, seconds),
     )
     return [Webhook(**row) for row in rows]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from services.intake.store import matters
+from services.intake.store import matters, progress
 from tests.integration.intake.conftest import Intake
 from tests.plans import plans_of
 
@@ -50,3 +50,23 @@ def test_a_list_is_served_by_its_index(intake: Intake, call: Any, index: str) ->
     plan = "\n".join(plans_of(intake.look, "intake", call))
     assert index in plan
     assert "Seq Scan on matter" not in plan
+
+
+FILL_NOTICES = """
+insert into document (document_id, matter_id, kind, number, issuer_code, issuer_name, round, issued_at)
+select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
+    ('11111111-0000-4000-8000-' || lpad((n / 3)::text, 12, '0'))::uuid, 'decision', 'd' || n, 'x', 'x', 1, now()
+from generate_series(1, 20000) as n;
+insert into notice (notice_id, matter_id, kind, document_id, sent_at)
+select gen_random_uuid(), d.matter_id, 'decided', d.document_id, now() from document as d, generate_series(1, 2);
+analyze document;
+analyze notice;
+"""
+
+
+@pytest.mark.parametrize("question", [progress.documents, progress.unopened_notices])
+def test_what_the_status_page_asks_does_not_grow_with_the_years(intake: Intake, question: Any) -> None:
+    intake.look.execute(FILL_NOTICES)
+    matter = UUID("11111111-0000-4000-8000-000000000007")
+    plan = "\n".join(plans_of(intake.look, "intake", lambda tx: question(tx, matter)))
+    assert "Seq Scan" not in plan
