@@ -328,6 +328,8 @@ def verify_ticket(ticket: str, *, file: UUID, at: datetime) -> Ticket:
 
 def verify_bearer(token: str, *, at: datetime) -> Principal:
     """Who holds an access token or a service token; raises :class:`InvalidToken`."""
+    if _public_keys(settings().need("jwks")).verified(token, ACCESS, None) is not None:
+        return verify_access(token, at=at)
     try:
         typ = jwt.get_unverified_header(token).get("typ")
     except jwt.PyJWTError as error:

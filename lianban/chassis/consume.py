@@ -35,7 +35,7 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 20
 GATHER_SECONDS = 0.005
 """How long a batch waits for company after its first event."""
-BUSY_GATHER_SECONDS = 0.05
+BUSY_GATHER_SECONDS = 0.1
 """The same while one batch follows another: more events share what a transaction costs then."""
 BUSY_SECONDS = 0.2
 """A reader whose last batch ended within this time is busy."""

@@ -41,7 +41,7 @@ __all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
 GRACE_SECONDS = 15
 LOG_SECONDS = 0.2
 """How long a line of the log may wait for others; warnings and errors wait for nothing."""
-RELAY_GATHER_SECONDS = 0.02
+RELAY_GATHER_SECONDS = 0.05
 """How long the relay waits after a batch, so that the next one is larger: while it is quiet nothing waits."""
 
 
