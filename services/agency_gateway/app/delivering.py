@@ -11,7 +11,7 @@ import socket
 import threading
 import time as clock
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -173,8 +173,8 @@ def _carry_all(claimed: list[Claimed]) -> None:
     try:
         known, told, composed = _compose(claimed)
         for item in claimed:
-            secrets = told.secrets.get(item.agency_code, {})
-            arguments = (item, composed[item.id], known[item.agency_code], secrets, told.reference(item))
+            profile, secrets = known[item.agency_code], told.secrets.get(item.agency_code, {})
+            arguments = (_by(profile, item), composed[item.id], profile, secrets, told.reference(item))
             left -= 1
             if left:
                 threading.Thread(target=_carry, args=arguments, daemon=True).start()
@@ -188,6 +188,16 @@ def _carry_all(claimed: list[Claimed]) -> None:
     finally:
         for _ in range(left):
             _calls.end()
+
+
+def _by(profile: Profile, item: Claimed) -> Claimed:
+    """The message as it goes by the agency's present profile: the profile may have changed while it was under way.
+
+    What may have reached a system that is no longer connected stays where it is: a person decides.
+    """
+    named = profile.adapter_for(item.kind)
+    moved = item.adapter is AdapterName.REST_PUSH and named is not AdapterName.REST_PUSH and not item.ask
+    return replace(item, adapter=named) if moved else item
 
 
 def _carry(
@@ -368,7 +378,7 @@ def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: dat
         feed.lock(tx, item.agency_code)
         feed.offer(tx, item.id, item.agency_code, seal(sealed_text, context=feed_context(item.id)), at)
     if standing is not None:
-        settle(tx, standing, result.outcome, profile, tries=item.tries, at=at)
+        settle(tx, replace(standing, adapter=item.adapter), result.outcome, profile, tries=item.tries, at=at)
     body = result.sent if result.sent is not None else canonical(result.message) if result.message else None
     if body is not None:
         journaling.record(

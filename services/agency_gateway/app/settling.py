@@ -44,7 +44,7 @@ def settle(
     )
     if not (step.offered or follows(standing.state, step.state)):
         return None
-    deliveries.move(tx, standing.id, step, at=at)
+    deliveries.move(tx, standing.id, step, at=at, adapter=standing.adapter)
     if step.reference is not None and not standing.named:
         assignments.note_reference(tx, standing.assignment_id, step.reference)
     if standing.adapter is profile.adapter:  # what goes to the desk instead says nothing about the department's system

@@ -351,6 +351,17 @@ def test_a_new_profile_takes_along_what_waits(look: Look, intake: Intake, depart
     run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 1})
 
 
+def test_what_was_under_way_while_the_profile_changed_goes_by_the_new_one(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register({"agency": ECOLOGY.code, "adapter": "pull", "level": 2})
+    sent = send(intake)
+    look.execute("update delivery set adapter = 'rest_push'")  # as it comes back from an attempt by the old profile
+    run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 1})
+    assert state_of(look, sent.id)["trouble"] is None
+    assert look.execute("select adapter from delivery").fetchone() == {"adapter": "pull"}
+
+
 def test_the_journal_tells_every_change(look: Look, intake: Intake, department: Department) -> None:
     register(a_profile(department.url))
     department.plays = ["500"]
