@@ -37,6 +37,10 @@ class _Echo(BaseHTTPRequestHandler):
     """Stands in for a service: answers with what reached it."""
 
     def do_GET(self) -> None:
+        left = int(self.headers.get("Content-Length", 0))
+        # Else the connection is reset while the edge still sends, and the answer may be lost.
+        while left and (part := self.rfile.read(min(left, 1 << 20))):
+            left -= len(part)
         body = json.dumps(
             {"port": self.connection.getsockname()[1], "path": self.path, "headers": dict(self.headers)}
         ).encode()
