@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
@@ -64,13 +65,24 @@ class _Known:
         return issued.document if issued else None
 
 
+class _Fate(Enum):
+    """What can become of a notice."""
+
+    SENT = auto()
+    WAITS = auto()
+    """It is known not to have been handed over, and is tried again."""
+    FAILED = auto()
+    """It cannot be handed over by this channel."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of a notice: with a ``slug`` it failed for good, with only ``why`` it waits, with neither it went."""
+    """What became of a notice, and where it did not go, why; ``slug`` is the reason that is said of one that failed."""
 
     notice: notices.Notice
-    slug: str = ""
+    fate: _Fate
     why: str = ""
+    slug: str = ""
 
 
 def run_due() -> int:
@@ -99,7 +111,7 @@ def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> 
                     settled += _settle(group, known, held_until)
     except (Retry, OSError, smtplib.SMTPException) as error:
         with database().transaction() as tx:
-            _put_back(tx, [_Outcome(notice, why=type(error).__name__) for notice in left])
+            _put_back(tx, [_Outcome(notice, _Fate.WAITS, type(error).__name__) for notice in left])
         raise Retry(f"notices wait: {type(error).__name__}") from error
     return settled
 
@@ -117,7 +129,7 @@ def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dic
 
 def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dict[str, Any] | None) -> _Outcome:
     if person is None or not person.get("email"):
-        return _Outcome(notice, "no-address", "no e-mail address is known")
+        return _Outcome(notice, _Fate.FAILED, "no e-mail address is known", "no-address")
     recipient = str(person["email"])
     options = () if recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
     try:
@@ -125,13 +137,13 @@ def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
         code = _code(error)
         if 500 <= code < 600:
-            return _Outcome(notice, "refused", f"the recipient's server refused the mail: {code}")
-        return _Outcome(notice, why=f"the recipient's server asks to wait: {code}")
+            return _Outcome(notice, _Fate.FAILED, f"the recipient's server refused the mail: {code}", "refused")
+        return _Outcome(notice, _Fate.WAITS, f"the recipient's server asks to wait: {code}")
     except smtplib.SMTPNotSupportedError:
-        return _Outcome(notice, "refused", "the mail server takes no addresses beyond ASCII")
+        return _Outcome(notice, _Fate.FAILED, "the mail server takes no addresses beyond ASCII", "refused")
     except (Poison, ValueError) as error:
-        return _Outcome(notice, "not-composed", str(error))
-    return _Outcome(notice)
+        return _Outcome(notice, _Fate.FAILED, str(error), "not-composed")
+    return _Outcome(notice, _Fate.SENT)
 
 
 def _code(error: smtplib.SMTPException) -> int:
@@ -161,9 +173,9 @@ def _write_down(tx: Transaction, group: Sequence[_Outcome], known: _Known) -> in
     tx.lock_all(outcome.notice.matter_id for outcome in group)
     proved = bool(site.table("notification").get("email_proves_service", False))
     means = NoticeChannel.EMAIL if proved else None
-    sent = notices.sent(tx, [o.notice.id for o in group if not o.why], at=moment, means=means)
-    failed = notices.failed(tx, {o.notice.id: o.why for o in group if o.slug})
-    _put_back(tx, [o for o in group if o.why and not o.slug])
+    sent = notices.sent(tx, [o.notice.id for o in group if o.fate is _Fate.SENT], at=moment, means=means)
+    failed = notices.failed(tx, {o.notice.id: o.why for o in group if o.fate is _Fate.FAILED})
+    _put_back(tx, [o for o in group if o.fate is _Fate.WAITS])
     for outcome in group:
         notice = outcome.notice
         with traces.span(f"settle {notice.kind.value}", parent=traces.Carried.read(notice.trace)):

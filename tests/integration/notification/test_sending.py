@@ -12,8 +12,9 @@ from aiosmtpd.controller import Controller
 
 from lianban.chassis.errors import Retry
 from lianban.contracts.codes import NoticeChannel
-from lianban.contracts.notification import NoticeSent
+from lianban.contracts.notification import NoticeFailed, NoticeSent
 from services.notification.app import mailing, sending
+from services.notification.domain.letter import Letter
 from tests.integration.notification.conftest import ECOLOGY, URBAN, Mailbox, Notification
 from tests.keys import forget_settings
 
@@ -112,3 +113,16 @@ def test_the_connection_is_kept_and_a_new_one_is_made_where_the_mail_server_was_
         assert other is not one
         assert other.noop()[0] == 250
     second.stop()
+
+
+def test_a_letter_that_cannot_be_written_is_not_taken_to_be_sent_where_the_error_has_no_text(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(_: Letter) -> bytes:
+        raise ValueError
+
+    monkeypatch.setattr(Letter, "written", unwritable)
+    notification.register(NoticeChannel.EMAIL)
+    sending.run_due()
+    assert states(notification) == {"failed": 1}
+    assert [event.slug for event in notification.said(NoticeFailed)] == ["not-composed"]
