@@ -7,7 +7,7 @@ import smtplib
 import ssl
 import time as clock
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 from lianban.chassis.settings import settings
@@ -31,6 +31,15 @@ def connection() -> Iterator[smtplib.SMTP]:
         smtp.close()
         raise
     _kept[url] = smtp, clock.monotonic()
+
+
+def begin_anew(smtp: smtplib.SMTP) -> None:
+    """Let the server forget a letter that it did not take: where it refused in the middle it still waits for the rest.
+
+    Where it has hung up, the next command says so.
+    """
+    with suppress(smtplib.SMTPServerDisconnected):
+        smtp.rset()
 
 
 def _standing(url: str) -> smtplib.SMTP | None:

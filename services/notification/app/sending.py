@@ -41,6 +41,9 @@ BATCH = 20
 GROUP = 8
 """So many notices are settled in one transaction: if the process is killed, at most these go out again."""
 SETTLE_PAUSE_SECONDS = 2.0
+FOR_GOOD: Sequence[int] = range(500, 600)
+TOO_LARGE: Sequence[int] = (552,)
+"""What a server answers at once to the size of a letter, which is said with the sender's address (RFC 1870 §6.1)."""
 _templates = Environment(
     loader=PackageLoader("services.notification", "mail"), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
@@ -133,23 +136,34 @@ def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person
     recipient = str(person["email"])
     options = () if recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
     try:
-        smtp.sendmail(settings().mail_from, [recipient], _letter(notice, known, person).written(), options)
-    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
-        code = _code(error)
-        if 500 <= code < 600:
-            return _Outcome(notice, _Fate.FAILED, f"the recipient's server refused the mail: {code}", "refused")
-        return _Outcome(notice, _Fate.WAITS, f"the recipient's server asks to wait: {code}")
-    except smtplib.SMTPNotSupportedError:
-        return _Outcome(notice, _Fate.FAILED, "the mail server takes no addresses beyond ASCII", "refused")
+        letter = _letter(notice, known, person).written()
     except (Poison, ValueError) as error:
         return _Outcome(notice, _Fate.FAILED, str(error), "not-composed")
+    try:
+        smtp.sendmail(settings().mail_from, [recipient], letter, options)
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException, smtplib.SMTPNotSupportedError) as error:
+        mailing.begin_anew(smtp)
+        return _refused(notice, error)
     return _Outcome(notice, _Fate.SENT)
 
 
-def _code(error: smtplib.SMTPException) -> int:
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return max((answer[0] for answer in error.recipients.values()), default=550)
-    return int(getattr(error, "smtp_code", 450))
+def _refused(notice: notices.Notice, error: smtplib.SMTPException) -> _Outcome:
+    """What the mail server's no means for a notice: only where it speaks of the recipient or of the letter is it final.
+
+    What it says to our greeting and to our sender's address is about us.
+    """
+    match error:
+        case smtplib.SMTPNotSupportedError():
+            return _Outcome(notice, _Fate.FAILED, "the mail server takes no addresses beyond ASCII", "refused")
+        case smtplib.SMTPRecipientsRefused():
+            code, final = max((answer[0] for answer in error.recipients.values()), default=550), FOR_GOOD
+        case smtplib.SMTPDataError():
+            code, final = error.smtp_code, FOR_GOOD
+        case _:
+            code, final = int(getattr(error, "smtp_code", 450)), TOO_LARGE
+    if code in final:
+        return _Outcome(notice, _Fate.FAILED, f"the recipient's server refused the mail: {code}", "refused")
+    return _Outcome(notice, _Fate.WAITS, f"the mail server asks to wait: {code}")
 
 
 def _settle(group: Sequence[_Outcome], known: _Known, held_until: float) -> int:

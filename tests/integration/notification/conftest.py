@@ -51,10 +51,13 @@ PERSON = "秦晓月"
 
 @dataclass
 class Mailbox:
-    """What a mail server took; ``answers`` are used up before it says yes."""
+    """What a mail server took; ``answers`` (to letters), ``to_mail`` and ``to_data`` (to these commands) are used up
+    before it says yes."""
 
     mails: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    to_mail: list[str] = field(default_factory=list)
+    to_data: list[str] = field(default_factory=list)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
         if self.answers:
@@ -65,6 +68,31 @@ class Mailbox:
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
         return "250 OK"
+
+
+class Conversation(SMTP):
+    """One connection to the mail server."""
+
+    event_handler: Mailbox
+
+    async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802 - its name there
+        if self.event_handler.to_mail:
+            await self.push(self.event_handler.to_mail.pop(0))
+        else:
+            await super().smtp_MAIL(arg)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - its name there
+        if self.event_handler.to_data:
+            await self.push(self.event_handler.to_data.pop(0))
+        else:
+            await super().smtp_DATA(arg)
+
+
+class MailServer(Controller):
+    """The mail server in a thread of its own."""
+
+    def factory(self) -> SMTP:
+        return Conversation(self.handler, **self.SMTP_kwargs)
 
 
 @dataclass
@@ -184,7 +212,7 @@ def notification(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, server_hostname="mail.test")
+    controller = MailServer(mailbox, hostname="127.0.0.1", port=port, server_hostname="mail.test")
     controller.start()
     site = tmp_path / "site.toml"
     site.write_text('[site]\nname = "清河市联办"\n[notification]\nemail_proves_service = true\n', "utf-8")

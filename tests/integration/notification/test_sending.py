@@ -126,3 +126,32 @@ def test_a_letter_that_cannot_be_written_is_not_taken_to_be_sent_where_the_error
     sending.run_due()
     assert states(notification) == {"failed": 1}
     assert [event.slug for event in notification.said(NoticeFailed)] == ["not-composed"]
+
+
+@pytest.mark.parametrize(("answer", "first"), [("451 later", "queued"), ("554 no", "failed")])
+def test_a_letter_that_the_server_refuses_before_it_reads_it_takes_no_other_with_it(
+    notification: Notification, answer: str, first: str
+) -> None:
+    three_letters(notification)
+    notification.mailbox.to_data = [answer]
+    assert sending.run_due() == (3 if first == "failed" else 2)
+    assert states(notification) == {"waiting": 1, first: 1, "served": 2}
+    assert len(notification.mailbox.mails) == 2
+
+
+@pytest.mark.parametrize("answer", ["503 nested MAIL command", "550 who are you", "421 closing"])
+def test_letters_wait_where_the_server_refuses_the_sender(notification: Notification, answer: str) -> None:
+    notification.register(NoticeChannel.EMAIL)
+    notification.mailbox.to_mail = [answer]
+    assert sending.run_due() == 0
+    assert states(notification) == {"queued": 1}
+    notification.make_due()
+    assert sending.run_due() == 1
+    assert states(notification) == {"served": 1}
+
+
+def test_a_letter_that_the_server_finds_too_large_fails(notification: Notification) -> None:
+    notification.register(NoticeChannel.EMAIL)
+    notification.mailbox.to_mail = ["552 message size exceeds the limit"]
+    assert sending.run_due() == 1
+    assert states(notification) == {"failed": 1}
