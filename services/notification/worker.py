@@ -11,8 +11,10 @@ import signal
 import threading
 import time as clock
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +28,7 @@ from prometheus_client import make_wsgi_app
 import lianban
 from lianban.chassis import logs, traces
 from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.logs import say
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
@@ -35,6 +38,7 @@ from lianban.contracts.codes import DocumentKind
 from lianban.contracts.notification import DocumentIssued
 from services.notification.app import metrics
 from services.notification.app.serving import say_sent
+from services.notification.app.together import together
 from services.notification.domain.documents import chinese_date
 from services.notification.domain.numbering import document_number
 from services.notification.store import documents, notices
@@ -88,7 +92,8 @@ class _Edition:
 
     press: Press
     at: datetime
-    contents: dict[UUID, dict[str, Any]]
+    contents: dict[UUID, bytes]
+    """Sealed."""
     numbers: dict[DocumentKind, int]
     printed: list[_Printed] = field(default_factory=list)
     failed: dict[UUID, str] = field(default_factory=dict)
@@ -100,23 +105,28 @@ class _Edition:
         started = clock.perf_counter()
         try:
             with traces.span(f"print {document.kind.value}", parent=traces.Carried.read(document.trace)):
+                content = unseal(self.contents[document.id], context=f"document.content:{document.id}")
                 pdf = self.press.print(
                     {
-                        **self.contents[document.id],
+                        **json.loads(content),
                         "number": number,
                         "issuer": document.issuer.name,
                         "names": [agency.name for agency in document.names],
                         "issued_on": chinese_date(china_day(self.at)),
                     }
                 )
-        except (typst.TypstError, LookupError, ValueError) as error:
-            log.error("document.not_printed", document=str(document.id), reason=type(error).__name__)
-            self.failed[document.id] = f"{type(error).__name__}: {error}"
+            sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, its neighbours are printed
+            self.fail(document, error)
             return
         metrics.press_seconds.observe(clock.perf_counter() - started)
         self.numbers[document.kind] = running
-        sealed = seal_bytes(pdf, context=f"document.pdf:{document.id}")
         self.printed.append(_Printed(document, running, number, sealed))
+
+    def fail(self, document: documents.Document, error: Exception) -> None:
+        """Note that a document could not be printed or issued."""
+        log.error("document.not_printed", document=str(document.id), exc_info=error)
+        self.failed[document.id] = say(error)
 
     def number(self, last: dict[DocumentKind, int], there: set[UUID]) -> None:
         """Hold the printed documents to the counters, which are locked now, and to those that are still to be issued.
@@ -145,34 +155,39 @@ def run_due(press: Press) -> int:
         documents.hold(tx, [d.id for d in due], moment + documents.HOLD)
         sealed = documents.contents(tx, [d.id for d in due])
         numbers = documents.last_numbers(tx, china_day(moment).year)
-    edition = _Edition(press, moment, {}, numbers)
+    edition = _Edition(press, moment, sealed, numbers)
     for document in due:
-        try:
-            content = unseal(sealed[document.id], context=f"document.content:{document.id}")
-            edition.contents[document.id] = json.loads(content)
-        except (LookupError, ValueError) as error:
-            edition.failed[document.id] = f"{type(error).__name__}: {error}"
-        else:
-            edition.print(document)
+        edition.print(document)
     return issue(edition)
 
 
 def issue(edition: _Edition) -> int:
-    """Give documents their numbers and say that they are issued: all in one transaction.
+    """Give documents their numbers and say that they are issued, together; one that cannot be issued fails alone."""
+    issued = 0
+    for some, count in together(edition.printed, partial(_issue, edition)):
+        if isinstance(count, Exception):
+            edition.fail(some[0].document, count)
+        else:
+            issued += count
+    if edition.failed:
+        with database().transaction() as tx:
+            documents.fail(tx, edition.failed, at=now())
+    return issued
 
-    The counters are locked for as long as it takes to write, not to print, unless another press counted on meanwhile.
-    """
+
+def _issue(edition: _Edition, printed: Sequence[_Printed]) -> int:
+    """All in one transaction. The counters are locked for as long as it takes to write, not to print, unless another
+    press counted on meanwhile."""
+    edition.printed = list(printed)
     year = china_day(edition.at).year
     with database().transaction() as tx:
-        if edition.printed:
-            tx.lock_all(item.document.matter_id for item in edition.printed)
-            there = documents.lock_composed(tx, [item.document.id for item in edition.printed])
-            kinds = {item.document.kind for item in edition.printed}
-            edition.number(documents.lock_numbers(tx, kinds, year), there)
-            documents.count_to(tx, {kind: edition.numbers[kind] for kind in kinds}, year)
-            documents.issue(tx, {p.document.id: (p.number, p.sealed) for p in edition.printed}, at=edition.at)
-            _say_issued(tx, edition)
-        documents.fail(tx, edition.failed, at=now())
+        tx.lock_all(item.document.matter_id for item in edition.printed)
+        there = documents.lock_composed(tx, [item.document.id for item in edition.printed])
+        kinds = {item.document.kind for item in edition.printed}
+        edition.number(documents.lock_numbers(tx, kinds, year), there)
+        documents.count_to(tx, {kind: edition.numbers[kind] for kind in kinds}, year)
+        documents.issue(tx, {p.document.id: (p.number, p.sealed) for p in edition.printed}, at=edition.at)
+        _say_issued(tx, edition)
     for item in edition.printed:
         metrics.documents.labels(item.document.kind.value).inc()
     return len(edition.printed)
@@ -222,6 +237,23 @@ def _operations(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [body]
 
 
+def work(press: Press, stop: threading.Event) -> None:
+    """Print until asked to stop; a round that fails is tried again after a pause."""
+    wait, clock_is_right_until = LOOK_SECONDS, 0.0
+    while not stop.is_set():
+        try:
+            if clock.monotonic() >= clock_is_right_until:
+                look_at_the_clock()
+                clock_is_right_until = clock.monotonic() + CLOCK_SECONDS
+            printed = run_due(press)
+            wait = LOOK_SECONDS if not printed else GATHER_SECONDS if printed < BATCH else 0.0
+        except Exception as error:
+            if not isinstance(error, UNAVAILABLE):  # readiness tells of that
+                log.exception("press.failed")
+            wait = min(max(wait * 2, 0.5), 5.0)
+        stop.wait(wait)
+
+
 def main() -> None:
     """Print until SIGTERM; the document in work is finished."""
     given = settings()
@@ -241,17 +273,7 @@ def main() -> None:
     press = Press()
     readiness.up("press")
     log.info("press.started")
-    wait, clock_is_right_until = LOOK_SECONDS, 0.0
-    while not stop.is_set():
-        try:
-            if clock.monotonic() >= clock_is_right_until:
-                look_at_the_clock()
-                clock_is_right_until = clock.monotonic() + CLOCK_SECONDS
-            printed = run_due(press)
-            wait = LOOK_SECONDS if not printed else GATHER_SECONDS if printed < BATCH else 0.0
-        except UNAVAILABLE:
-            wait = min(max(wait * 2, 0.5), 5.0)
-        stop.wait(wait)
+    work(press, stop)
     server.shutdown()
     database().close()
     log.info("press.stopped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -12,12 +13,14 @@ import structlog
 from lianban.chassis import calendar as work_calendar
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
+from lianban.chassis.logs import say
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.time import china_day, now
 from lianban.contracts.codes import AgencyRole, ClaimResult, DocumentKind
 from lianban.law import rulebook
 from lianban.law.calendar import WorkCalendar
+from services.notification.app.together import together
 from services.notification.domain.documents import Claim, Content, Part, missing
 from services.notification.store import documents, matters
 
@@ -36,21 +39,21 @@ def run_due() -> int:
         calendar = work_calendar.recent(tx)
         known = matters.read(tx, {d.matter_id for d in due})
     try:
-        words = _Words.gather(due)
+        gathered = together(due, _Words.gather)
     except Retry:
         with database().transaction() as tx:
             documents.fail(tx, {d.id: "the owner of the texts is out of reach" for d in due}, at=now())
         raise
     composed: dict[UUID, bytes] = {}
     failed: dict[UUID, str] = {}
-    for document in due:
+    for document, words in ((document, words) for some, words in gathered for document in some):
         try:
+            if isinstance(words, Exception):
+                raise words
             composed[document.id] = _compose(document, known.get(document.matter_id), words, calendar)
-        except (Poison, LookupError) as error:
-            log.error(
-                "document.not_composed", document=str(document.id), kind=document.kind.value, reason=str(error)[:200]
-            )
-            failed[document.id] = str(error)
+        except Exception as error:
+            log.exception("document.not_composed", document=str(document.id), kind=document.kind.value)
+            failed[document.id] = say(error)
     with database().transaction() as tx:
         documents.compose(tx, composed, at=now())
         documents.fail(tx, failed, at=now())
@@ -66,7 +69,7 @@ class _Words:
         self.statements = statements
 
     @classmethod
-    def gather(cls, due: list[documents.Document]) -> _Words:
+    def gather(cls, due: Sequence[documents.Document]) -> _Words:
         matter_ids = sorted({str(d.matter_id) for d in due})
         wanted = sorted({part["statement_id"] for d in due for part in d.facts.get("parts", [])})
         asked = {"ids": matter_ids}

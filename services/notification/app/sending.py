@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from lianban.chassis import site, traces
 from lianban.chassis.database import UNAVAILABLE, Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
+from lianban.chassis.logs import say
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.settings import settings
@@ -32,6 +34,7 @@ from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed
 from services.notification.app import mailing, metrics
 from services.notification.app.serving import say_sent, say_served
+from services.notification.app.together import together
 from services.notification.domain.letter import Letter
 from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices
@@ -102,13 +105,13 @@ def run_due() -> int:
 def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> int:
     left, settled = deque(batch), 0
     try:
-        persons = _persons(batch)
+        persons = {notice.id: found for some, found in together(batch, _persons) for notice in some}
         with mailing.connection() as smtp:
             while left:
                 group: list[_Outcome] = []
                 try:
                     while left and len(group) < GROUP:
-                        group.append(_send(smtp, left[0], known, persons.get(left[0].matter_id)))
+                        group.append(_send(smtp, left[0], known, persons[left[0].id]))
                         left.popleft()
                 finally:  # what was handed over is written down, whatever became of the next one
                     settled += _settle(group, known, held_until)
@@ -119,32 +122,50 @@ def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> 
     return settled
 
 
-def _persons(batch: Sequence[notices.Notice]) -> dict[UUID, dict[str, Any]]:
+Persons = dict[UUID, dict[str, Any]]
+"""By matter: who is told, where, and in which language."""
+
+
+def _persons(batch: Sequence[notices.Notice]) -> Persons:
     asked = {"ids": sorted({str(n.matter_id) for n in batch})}
     items = fetch("intake", "/internal/v1/matters/persons", asked, purpose="notice")["items"]
     return {UUID(item["id"]): item for item in items}
 
 
-def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dict[str, Any] | None) -> _Outcome:
+def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:
     with traces.span(f"mail {notice.kind.value}", parent=traces.Carried.read(notice.trace)):
-        return _hand_over(smtp, notice, known, person)
+        return _hand_over(smtp, notice, known, persons)
 
 
-def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person: dict[str, Any] | None) -> _Outcome:
+def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:
+    if isinstance(persons, Exception):
+        log.error("notice.person_not_told", notice=str(notice.id), exc_info=persons)
+        return _Outcome(notice, _Fate.WAITS, say(persons))
+    person = persons.get(notice.matter_id)
     if person is None or not person.get("email"):
         return _Outcome(notice, _Fate.FAILED, "no e-mail address is known", "no-address")
     recipient = str(person["email"])
     options = () if recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
     try:
         letter = _letter(notice, known, person).written()
-    except (Poison, ValueError) as error:
-        return _Outcome(notice, _Fate.FAILED, str(error), "not-composed")
+    except Exception as error:  # noqa: BLE001 - whatever it is, its neighbours go on
+        return _not_composed(notice, error)
     try:
         smtp.sendmail(settings().mail_from, [recipient], letter, options)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException, smtplib.SMTPNotSupportedError) as error:
         mailing.begin_anew(smtp)
         return _refused(notice, error)
+    except OSError:  # the connection's end, which smtplib tells as one too
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        mailing.begin_anew(smtp)
+        return _not_composed(notice, error)
     return _Outcome(notice, _Fate.SENT)
+
+
+def _not_composed(notice: notices.Notice, error: Exception) -> _Outcome:
+    log.error("notice.not_composed", notice=str(notice.id), exc_info=error)
+    return _Outcome(notice, _Fate.FAILED, say(error), "not-composed")
 
 
 def _refused(notice: notices.Notice, error: smtplib.SMTPException) -> _Outcome:
@@ -167,10 +188,21 @@ def _refused(notice: notices.Notice, error: smtplib.SMTPException) -> _Outcome:
 
 
 def _settle(group: Sequence[_Outcome], known: _Known, held_until: float) -> int:
-    """Write down what became of a group. Where the database is away, wait for it as long as the notices are held
-    rather than hand the same letters over again."""
+    """Write down what became of a group; one that cannot be written down is left to its hold."""
+    settled = 0
+    for some, count in together(group, partial(_settle_held, known=known, held_until=held_until)):
+        if isinstance(count, Exception):
+            log.error("notice.not_written_down", notice=str(some[0].notice.id), exc_info=count)
+        else:
+            settled += count
+    return settled
+
+
+def _settle_held(group: Sequence[_Outcome], known: _Known, held_until: float) -> int:
+    """Where the database is away, wait for it as long as the notices are held rather than hand the same letters over
+    again."""
     pause = 0.2
-    while group:
+    while True:
         try:
             with database().transaction() as tx:
                 return _write_down(tx, group, known)
@@ -179,7 +211,6 @@ def _settle(group: Sequence[_Outcome], known: _Known, held_until: float) -> int:
                 raise
             clock.sleep(pause)
             pause = min(2 * pause, SETTLE_PAUSE_SECONDS)
-    return 0
 
 
 def _write_down(tx: Transaction, group: Sequence[_Outcome], known: _Known) -> int:

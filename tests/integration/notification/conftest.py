@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from psycopg.rows import DictRow
 
-from lianban.chassis.errors import Retry
+from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.contracts.catalogue import load_envelope
@@ -102,6 +102,8 @@ class Notification:
     look: psycopg.Connection[DictRow]
     mailbox: Mailbox
     neighbours_away: bool = False
+    unspeakable: set[UUID] = field(default_factory=set)
+    """Matters and statements of which no neighbour says anything, nor of others that are asked for with them."""
     matter: UUID = field(default_factory=uuid4)
     claim: UUID = field(default_factory=uuid4)
     statements: dict[UUID, dict[str, Any]] = field(default_factory=dict)
@@ -176,14 +178,16 @@ class Notification:
         assert purpose in {"document", "notice"}
         if self.neighbours_away:
             raise Retry(f"{service} is out of reach")
+        if self.unspeakable & {UUID(i) for i in body["ids"]}:
+            raise Poison(f"{service} refused {path}: 400")
         if service == "agency_gateway":
             return {"items": [self.statements[UUID(i)] for i in body["ids"]]}
-        assert body["ids"] == [str(self.matter)]
+        assert str(self.matter) in body["ids"]
         if path.endswith("texts"):
             claims = [{"id": str(self.claim), "ordinal": 1, "text": "查处污染"}]
-            return {"items": [{"id": str(self.matter), "title": "河水发黑", "claims": claims}]}
+            return {"items": [{"id": i, "title": "河水发黑", "claims": claims} for i in body["ids"]]}
         person = {"name": PERSON, "email": "qin@example.org", "language": "zh", "query_code": "7KQ2MX9RTP"}
-        return {"items": [{"id": str(self.matter), **person}]}
+        return {"items": [{"id": i, **person} for i in body["ids"]]}
 
     def run(self) -> None:
         """Run the loops and the press until nothing is left to do at once."""

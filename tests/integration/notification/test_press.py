@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
@@ -64,6 +67,64 @@ def test_a_document_that_does_not_print_takes_no_number_and_holds_up_no_other(no
     notification.make_due()
     assert worker.run_due(paper) == 1
     assert numbers(notification) == {1: number(1), 3: number(2), 2: number(3)}
+
+
+@pytest.mark.parametrize("error", [TypeError("no page"), AttributeError("no page"), RuntimeError("no page")])
+def test_whatever_goes_wrong_with_one_document_the_others_are_issued(
+    notification: Notification, error: Exception
+) -> None:
+    three_transfer_notices(notification)
+
+    def jam(content: dict[str, Any]) -> None:
+        if content["number"] == number(1) and not paper.printed:
+            paper.before = lambda _: None
+            raise error
+
+    paper = Paper(before=jam)
+    assert worker.run_due(paper) == 2
+    assert numbers(notification) == {2: number(1), 3: number(2)}
+    row = notification.look.execute("select tries, error from document where state = 'composed'").fetchone()
+    assert row is not None
+    assert (row["tries"], row["error"].split()[0]) == (1, type(error).__name__)
+
+
+def test_a_document_that_cannot_be_issued_does_not_hold_up_those_that_were_printed_with_it(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_transfer_notices(notification)
+    issue = documents.issue
+
+    def unwritable(tx: Any, printed: Any, *, at: Any) -> None:
+        if second in printed:
+            raise ValueError("a row that is not taken")
+        issue(tx, printed, at=at)
+
+    row = notification.look.execute("select id from document where round = 2").fetchone()
+    assert row is not None
+    second = row["id"]
+    monkeypatch.setattr(documents, "issue", unwritable)
+    assert worker.run_due(Paper()) == 2
+    assert numbers(notification) == {1: number(1), 3: number(2)}
+    monkeypatch.setattr(documents, "issue", issue)
+    notification.make_due()
+    assert worker.run_due(Paper()) == 1
+    assert numbers(notification) == {1: number(1), 3: number(2), 2: number(3)}
+
+
+def test_a_press_goes_on_after_a_round_that_failed(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    three_transfer_notices(notification)
+    stop, run_due, rounds = threading.Event(), worker.run_due, []
+
+    def faulty(press: worker.Press) -> int:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise KeyError("nobody thought of this")
+        stop.set()
+        return run_due(press)
+
+    monkeypatch.setattr(worker, "run_due", faulty)
+    worker.work(Paper(), stop)
+    assert numbers(notification) == {1: number(1), 2: number(2), 3: number(3)}
 
 
 def test_a_press_that_finds_its_numbers_taken_prints_them_anew(notification: Notification) -> None:

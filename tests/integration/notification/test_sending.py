@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import smtplib
 import socket
 from collections import Counter
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,7 +15,7 @@ from aiosmtpd.controller import Controller
 from lianban.chassis.errors import Retry
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed, NoticeSent
-from services.notification.app import mailing, sending
+from services.notification.app import mailing, sending, serving
 from services.notification.domain.letter import Letter
 from tests.integration.notification.conftest import ECOLOGY, URBAN, Mailbox, Notification
 from tests.keys import forget_settings
@@ -155,3 +157,66 @@ def test_a_letter_that_the_server_finds_too_large_fails(notification: Notificati
     notification.mailbox.to_mail = ["552 message size exceeds the limit"]
     assert sending.run_due() == 1
     assert states(notification) == {"failed": 1}
+
+
+def test_a_letter_that_cannot_be_composed_holds_up_no_other(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    letter, composed = sending._letter, []
+
+    def faulty(*arguments: Any) -> Letter:
+        composed.append(1)
+        if len(composed) == 1:
+            raise TypeError("nobody thought of this")
+        return letter(*arguments)
+
+    monkeypatch.setattr(sending, "_letter", faulty)
+    assert sending.run_due() == 3
+    assert states(notification) == {"waiting": 1, "failed": 1, "served": 2}
+
+
+def test_an_address_that_cannot_be_said_to_the_mail_server_holds_up_no_other(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    rcpt, said = smtplib.SMTP.rcpt, []
+
+    def faulty(smtp: smtplib.SMTP, address: str, options: Any = ()) -> Any:
+        said.append(address)
+        if len(said) == 1:
+            raise UnicodeEncodeError("ascii", address, 0, 1, "not so")
+        return rcpt(smtp, address, options)
+
+    monkeypatch.setattr(smtplib.SMTP, "rcpt", faulty)
+    assert sending.run_due() == 3
+    assert states(notification) == {"waiting": 1, "failed": 1, "served": 2}
+
+
+def test_letters_about_a_matter_of_which_intake_says_nothing_wait_and_the_others_go(
+    notification: Notification,
+) -> None:
+    three_letters(notification)
+    told, notification.matter = notification.matter, uuid4()
+    notification.register(NoticeChannel.EMAIL)
+    notification.unspeakable, notification.matter = {notification.matter}, told
+    assert sending.run_due() == 3
+    assert states(notification) == {"waiting": 1, "served": 3, "queued": 1}
+
+
+def test_an_outcome_that_cannot_be_written_down_takes_no_other_with_it(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    say_sent, sayings = serving.say_sent, []
+
+    def faulty(tx: Any, notice: Any, **more: Any) -> None:
+        sayings.append(notice.id)
+        if notice.id == sayings[0]:
+            raise ValueError("this cannot be said")
+        say_sent(tx, notice, **more)
+
+    monkeypatch.setattr(sending, "say_sent", faulty)
+    assert sending.run_due() == 2
+    assert states(notification) == {"waiting": 1, "served": 2, "sending": 1}
+    assert len(notification.mailbox.mails) == 3
