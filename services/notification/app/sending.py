@@ -103,14 +103,16 @@ def run_due() -> int:
 
 
 def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> int:
+    """Send a batch, as long as it is held: what has not been begun then is left to whoever takes it next."""
     left, settled = deque(batch), 0
+    begin_until = held_until - mailing.SMTP_SECONDS  # so long an answer may take
     try:
         persons = {notice.id: found for some, found in together(batch, _persons) for notice in some}
         with mailing.connection() as smtp:
-            while left:
+            while left and clock.monotonic() < begin_until:
                 group: list[_Outcome] = []
                 try:
-                    while left and len(group) < GROUP:
+                    while left and len(group) < GROUP and clock.monotonic() < begin_until:
                         group.append(_send(smtp, left[0], known, persons[left[0].id]))
                         left.popleft()
                 finally:  # what was handed over is written down, whatever became of the next one
@@ -218,8 +220,8 @@ def _write_down(tx: Transaction, group: Sequence[_Outcome], known: _Known) -> in
     tx.lock_all(outcome.notice.matter_id for outcome in group)
     proved = bool(site.table("notification").get("email_proves_service", False))
     means = NoticeChannel.EMAIL if proved else None
-    sent = notices.sent(tx, [o.notice.id for o in group if o.fate is _Fate.SENT], at=moment, means=means)
-    failed = notices.failed(tx, {o.notice.id: o.why for o in group if o.fate is _Fate.FAILED})
+    sent = notices.sent(tx, [o.notice for o in group if o.fate is _Fate.SENT], at=moment, means=means)
+    failed = notices.failed(tx, [(o.notice, o.why) for o in group if o.fate is _Fate.FAILED])
     _put_back(tx, [o for o in group if o.fate is _Fate.WAITS])
     for outcome in group:
         notice = outcome.notice
@@ -248,7 +250,7 @@ def _put_back(tx: Transaction, waiting: Sequence[_Outcome]) -> None:
     moment = now()
     for outcome in waiting:
         wait = timedelta(seconds=min(5 * 2 ** min(outcome.notice.tries, 8), 600))
-        notices.put_back(tx, outcome.notice.id, error=outcome.why, until=moment + wait)
+        notices.put_back(tx, outcome.notice, error=outcome.why, until=moment + wait)
 
 
 def _letter(notice: notices.Notice, known: _Known, person: dict[str, Any]) -> Letter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,18 +108,25 @@ def take(tx: Transaction, *, at: datetime, limit: int) -> list[Notice]:
     return sorted((_read(row) for row in rows), key=lambda n: n.happened_at)
 
 
-def sent(tx: Transaction, ids: Sequence[UUID], *, at: datetime, means: NoticeChannel | None) -> set[UUID]:
-    """Mark as handed over, and with ``means`` as served by that; those that were already are not in the answer."""
-    if not ids:
+def sent(tx: Transaction, handed: Sequence[Notice], *, at: datetime, means: NoticeChannel | None) -> set[UUID]:
+    """Mark as handed over, and with ``means`` as served by that; those that were already, or were taken by another
+    worker since, are not in the answer."""
+    if not handed:
         return set()
     rows = tx.execute(
         """
         update notice set state = case when %(means)s::text is null then 'sent' else 'served' end, sent_at = %(at)s,
             served_at = case when %(means)s::text is not null then %(at)s::timestamptz end, means = %(means)s,
             error = null
-        where id = any(%(ids)s) and state = 'sending' returning id
+        from unnest(%(ids)s::uuid[], %(tries)s::int[]) as handed (id, tries)
+        where notice.id = handed.id and notice.tries = handed.tries and state = 'sending' returning notice.id
         """,
-        {"ids": list(ids), "at": at, "means": means.value if means else None},
+        {
+            "ids": [n.id for n in handed],
+            "tries": [n.tries for n in handed],
+            "at": at,
+            "means": means.value if means else None,
+        },
     )
     return {row["id"] for row in rows}
 
@@ -136,24 +143,26 @@ def served(tx: Transaction, ids: Sequence[UUID], *, means: NoticeChannel, at: da
     return [found[notice_id] for notice_id in dict.fromkeys(ids) if notice_id in found]
 
 
-def failed(tx: Transaction, errors: Mapping[UUID, str]) -> set[UUID]:
-    """Mark as impossible by this channel; those that were not being handed over are not in the answer."""
+def failed(tx: Transaction, errors: Sequence[tuple[Notice, str]]) -> set[UUID]:
+    """Mark as impossible by this channel; those that were not being handed over, or were taken by another worker
+    since, are not in the answer."""
     if not errors:
         return set()
     rows = tx.execute(
         """
         update notice set state = 'failed', error = new.error
-        from unnest(%s::uuid[], %s::text[]) as new (id, error)
-        where notice.id = new.id and state = 'sending' returning notice.id
+        from unnest(%s::uuid[], %s::int[], %s::text[]) as new (id, tries, error)
+        where notice.id = new.id and notice.tries = new.tries and state = 'sending' returning notice.id
         """,
-        (list(errors), [error[:500] for error in errors.values()]),
+        ([n.id for n, _ in errors], [n.tries for n, _ in errors], [error[:500] for _, error in errors]),
     )
     return {row["id"] for row in rows}
 
 
-def put_back(tx: Transaction, notice_id: UUID, *, error: str, until: datetime) -> None:
-    """Known not to have been handed over: try again later."""
+def put_back(tx: Transaction, notice: Notice, *, error: str, until: datetime) -> None:
+    """Known not to have been handed over: try again later, unless another worker has taken it since."""
     tx.write(
-        "update notice set state = 'queued', error = %s, next_try_at = %s where id = %s and state = 'sending'",
-        (error[:500], until, notice_id),
+        "update notice set state = 'queued', error = %s, next_try_at = %s"
+        " where id = %s and tries = %s and state = 'sending'",
+        (error[:500], until, notice.id, notice.tries),
     )

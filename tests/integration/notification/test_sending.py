@@ -220,3 +220,40 @@ def test_an_outcome_that_cannot_be_written_down_takes_no_other_with_it(
     assert sending.run_due() == 2
     assert states(notification) == {"waiting": 1, "served": 2, "sending": 1}
     assert len(notification.mailbox.mails) == 3
+
+
+def test_no_letter_is_begun_when_the_time_for_which_it_is_held_is_over(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        """A clock on which each letter takes a minute."""
+
+        @staticmethod
+        def monotonic() -> float:
+            return 60.0 * len(notification.mailbox.mails)
+
+    three_letters(notification)
+    monkeypatch.setattr(sending, "clock", Slow)
+    assert sending.run_due() == 2
+    assert len(notification.mailbox.mails) == 2
+    assert states(notification) == {"waiting": 1, "served": 2, "sending": 1}
+
+
+@pytest.mark.parametrize("answer", ["250 OK", "550 no such user", "451 later"])
+def test_what_a_late_worker_says_of_a_letter_that_another_has_taken_since_is_left_out(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    send = sending._send
+
+    def late(*arguments: Any) -> Any:
+        outcome = send(*arguments)
+        notification.look.execute("update notice set tries = tries + 1 where state = 'sending'")
+        return outcome
+
+    monkeypatch.setattr(sending, "_send", late)
+    notification.register(NoticeChannel.EMAIL)
+    notification.mailbox.answers = [answer]
+    assert sending.run_due() == 0
+    assert states(notification) == {"sending": 1}
+    email = [e for kind in (NoticeSent, NoticeFailed) for e in notification.said(kind)]
+    assert [event for event in email if event.channel is NoticeChannel.EMAIL] == []
