@@ -129,13 +129,17 @@ def compose(tx: Transaction, contents: dict[UUID, bytes], *, at: datetime) -> No
 
 
 def fail(tx: Transaction, errors: Mapping[UUID, str], *, at: datetime) -> None:
-    """Note why a step failed, by document; it is tried again with growing pauses, at most 5 minutes."""
+    """Note why a step failed, by document; it is tried again with growing pauses, at most 5 minutes.
+
+    One that was issued meanwhile stays as it is.
+    """
     if errors:
         tx.write(
             """
             update document set tries = tries + 1, error = new.error,
                 next_try_at = %s + least(interval '5 minutes', interval '2 seconds' * power(2, least(tries, 10)))
-            from unnest(%s::uuid[], %s::text[]) as new (id, error) where document.id = new.id
+            from unnest(%s::uuid[], %s::text[]) as new (id, error)
+            where document.id = new.id and state <> 'issued'
             """,
             (at, list(errors), [error[:500] for error in errors.values()]),
         )

@@ -170,3 +170,21 @@ def test_words_are_printed_as_they_are_whatever_they_would_mean_to_the_compiler(
     text = pdf_text(worker.Press().print(content))
     for words in ('");#panic("x")', "#{1}", "$x$*星*", "路灯\\u{41}"):
         assert words in text
+
+
+def test_a_document_that_was_issued_meanwhile_keeps_no_error_of_a_press_that_failed(notification: Notification) -> None:
+    three_transfer_notices(notification)
+
+    def another(content: dict[str, Any]) -> None:
+        notification.look.execute(
+            "update document set state = 'issued', number = 'elsewhere', pdf = 'x'"
+            " where round = 1 and state <> 'issued'"
+        )
+        if content["number"] == number(1) and not paper.printed:
+            paper.before = lambda _: None
+            raise ValueError("no page")
+
+    paper = Paper(before=another)
+    assert worker.run_due(paper) == 2
+    row = notification.look.execute("select tries, error from document where round = 1").fetchone()
+    assert row == {"tries": 0, "error": None}
