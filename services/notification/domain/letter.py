@@ -16,8 +16,8 @@ from functools import lru_cache
 from urllib.parse import quote
 
 LINE = 76
-WORD_BYTES = 45
-"""Of a text in one encoded word: 60 characters of base64 and the frame are the 75 that one may have."""
+WORD_BYTES = 39
+"""Of a text in one encoded word: 52 characters of base64 and the frame leave room for the field's name on a line."""
 ADDRESS = re.compile(r"[^@\s<>()\[\],;:\\\"\x00-\x1f\x7f]+@[^@\s<>()\[\],;:\\\"\x00-\x1f\x7f]+")
 
 
@@ -54,8 +54,9 @@ class Letter:
             name, file = self.pdf
             disposition = f"Content-Disposition: attachment;\r\n filename*=utf-8''{quote(name)}\r\n"
             content = _multipart("mixed", around, [words, _part("application/pdf", file, disposition)])
+        name = f"{encoded_words(self.sender_name)}\r\n " if self.sender_name else ""  # the address on a line of its own
         header = (
-            f"From: {encoded_words(self.sender_name)} <{self.sender}>\r\n"
+            f"From: {name}<{self.sender}>\r\n"
             f"To: {self.recipient}\r\n"
             f"Subject: {encoded_words(self.subject)}\r\n"
             f"Message-ID: {self.message_id}\r\n"

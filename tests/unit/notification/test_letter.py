@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -91,8 +92,15 @@ def test_no_words_break_a_letters_form(subject: str, text: str) -> None:
     lines = written.split(b"\r\n")
     assert max(map(len, lines)) <= 200  # RFC 5322 allows 998; only the name of the file is longer than 78
     assert b"\n" not in b"".join(lines)
+    assert all(len(line) <= 76 for line in lines if b"=?utf-8?" in line)  # RFC 2047 §2
     assert all(len(word) <= 75 for line in lines for word in line.split(b" ") if word.startswith(b"=?"))
     assert not any(line.startswith(b".") for line in lines)
     message = read(written)
     assert str(message["Subject"]) == subject
     assert content(message, "plain") == text
+
+
+def test_a_letter_of_a_site_without_a_name_comes_from_its_address_alone() -> None:
+    message = read(replace(a_letter(), sender_name="").written())
+    assert str(message["From"]) == "xinfang@qinghe.example"
+    assert not message["From"].defects
