@@ -23,7 +23,8 @@ def retry(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
     Raises :class:`~lianban.chassis.errors.Rejected`: ``unknown-message`` (404) or ``nothing-to-do`` (409).
     """
     standing = _standing(tx, delivery_id)
-    state = DeliveryState.UNKNOWN if standing.state is DeliveryState.UNKNOWN else DeliveryState.PENDING
+    ask = standing.ask or standing.state is DeliveryState.UNKNOWN
+    state = DeliveryState.UNKNOWN if ask else DeliveryState.PENDING
     deliveries.start_over(tx, delivery_id)
     deliveries.move(tx, delivery_id, Step(state, at), at=at)
     lanes.probe_now(tx, standing.agency_code, at)

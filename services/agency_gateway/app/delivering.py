@@ -32,6 +32,7 @@ from services.agency_gateway.app import composing, journaling, metrics, profiles
 from services.agency_gateway.app.settling import say, settle
 from services.agency_gateway.domain.delivery import (
     Delivered,
+    NotKnown,
     Offered,
     Outcome,
     Step,
@@ -210,14 +211,17 @@ def _carry(
             result = _attempt(item, composed, profile, secrets, reference)
         except Exception:
             log.exception("delivery.failed", delivery_id=str(item.id), agency=item.agency_code)
-            result = _Result(Stuck(Trouble.BUG))
+            result = _Result(Stuck(Trouble.BUG), unsure=item.ask)
         metrics.delivery_seconds.labels(item.adapter.value).observe(clock.perf_counter() - started)
         ended = _Ended(item, result, profile, traces.current())
     _outcomes.add(ended)
 
 
 class _Result:
-    """What an attempt ended in, and what must be kept of it."""
+    """What an attempt ended in, and what must be kept of it.
+
+    ``unsure``: whether an earlier attempt reached the department is as unknown as before.
+    """
 
     def __init__(
         self,
@@ -227,8 +231,10 @@ class _Result:
         sent: bytes | None = None,
         answer: bytes | None = None,
         sent_at: datetime | None = None,
+        unsure: bool = False,
     ) -> None:
         self.outcome = outcome
+        self.unsure = unsure
         self.message = message
         self.sent = sent
         self.answer = answer
@@ -288,20 +294,25 @@ _outcomes = _Outcomes()
 def _attempt(
     item: Claimed, composed: composing.Composed, profile: Profile, secrets: Mapping[str, str], reference: str | None
 ) -> _Result:
-    if not isinstance(composed, Message) or item.adapter is AdapterName.DESK:
+    if not isinstance(composed, Message):
+        return _Result(composed, unsure=item.ask)
+    if item.adapter is AdapterName.DESK:
         return _lay(composed)
     if item.adapter is AdapterName.PULL:
         return _Result(Offered(), message=plain(composed))
     if profile.rest_push is None or item.kind not in profile.rest_push.calls:
-        return _Result(Stuck(Trouble.BAD_MAPPING, f"the profile has no call for {item.kind.value}"))
+        stuck = Stuck(Trouble.BAD_MAPPING, f"the profile has no call for {item.kind.value}")
+        return _Result(stuck, unsure=item.ask)
     message = with_links(composed, item.agency_code) | {"reference": reference}
+    unsure = False
     if item.ask:
         answer = rest_push.ask(profile, message, secrets)
         if not may_send_after(answer):
             return _Result(after_question(answer))
+        unsure = not isinstance(answer, NotKnown)
     sent_at = now()
     exchanged = rest_push.deliver(profile, message, secrets)
-    return _Result(exchanged.outcome, sent=exchanged.sent, answer=exchanged.answer, sent_at=sent_at)
+    return _Result(exchanged.outcome, sent=exchanged.sent, answer=exchanged.answer, sent_at=sent_at, unsure=unsure)
 
 
 def with_links(message: Message, agency: str) -> dict[str, Any]:
@@ -378,7 +389,15 @@ def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: dat
         feed.lock(tx, item.agency_code)
         feed.offer(tx, item.id, item.agency_code, seal(sealed_text, context=feed_context(item.id)), at)
     if standing is not None:
-        settle(tx, replace(standing, adapter=item.adapter), result.outcome, profile, tries=item.tries, at=at)
+        settle(
+            tx,
+            replace(standing, adapter=item.adapter),
+            result.outcome,
+            profile,
+            tries=item.tries,
+            at=at,
+            unsure=result.unsure,
+        )
     body = result.sent if result.sent is not None else canonical(result.message) if result.message else None
     if body is not None:
         journaling.record(

@@ -21,9 +21,18 @@ from services.agency_gateway.store.deliveries import Standing
 
 
 def settle(
-    tx: Transaction, standing: Standing, outcome: Outcome, profile: Profile, *, tries: int | None, at: datetime
+    tx: Transaction,
+    standing: Standing,
+    outcome: Outcome,
+    profile: Profile,
+    *,
+    tries: int | None,
+    at: datetime,
+    unsure: bool = False,
 ) -> Step | None:
     """Give a delivery the outcome of an attempt; ``tries`` names the attempt (``None``: no attempt of ours).
+
+    ``unsure`` where the attempt left open whether an earlier one reached the department.
 
     An outcome that comes late (the lease was over, somebody else took the message up) counts only where it says that
     the department has the message. Returns what the delivery became, ``None`` where nothing changed.
@@ -41,6 +50,7 @@ def settle(
         back_off=profile.back_off,
         chance=random.random(),
         settle=settle_seconds,
+        unsure=unsure,
     )
     if not (step.offered or follows(standing.state, step.state)):
         return None

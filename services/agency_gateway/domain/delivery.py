@@ -121,7 +121,10 @@ class BackOff:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a delivery becomes, and when it is due again (``None``: not by itself)."""
+    """What a delivery becomes, and when it is due again (``None``: not by itself).
+
+    ``ask``: it lies with a person, and when it is tried again the department is asked first.
+    """
 
     state: DeliveryState
     due_at: datetime | None
@@ -129,16 +132,27 @@ class Step:
     detail: str = ""
     reference: str | None = None
     offered: bool = False
+    ask: bool = False
 
 
 def after_attempt(
-    outcome: Outcome, *, tries: int, at: datetime, back_off: BackOff, chance: float, settle: float = 0.0
+    outcome: Outcome,
+    *,
+    tries: int,
+    at: datetime,
+    back_off: BackOff,
+    chance: float,
+    settle: float = 0.0,
+    unsure: bool = False,
 ) -> Step:
     """The step that an attempt's outcome leads to; ``tries`` counts attempts from 1.
 
     ``settle`` seconds are waited at least before the department is asked: it may still be working on it.
+    ``unsure``: an earlier attempt may have reached the department, and this one has not found out. It stays unknown
+    then, through whatever says nothing about that.
     """
     pause = back_off.pause(tries, chance)
+    waiting = DeliveryState.UNKNOWN if unsure else DeliveryState.PENDING
     match outcome:
         case Delivered(reference):
             return Step(DeliveryState.DELIVERED, None, reference=reference)
@@ -146,15 +160,15 @@ def after_attempt(
             return Step(DeliveryState.SENDING, None, offered=True)
         case Failed(trouble, detail, retry_after):
             asked = timedelta(seconds=min(retry_after or 0.0, 3600.0))
-            return Step(DeliveryState.PENDING, at + max(pause, asked), trouble, detail)
+            return Step(waiting, at + max(pause, asked), trouble, detail)
         case Unclear(trouble, detail):
             return Step(DeliveryState.UNKNOWN, at + max(pause, timedelta(seconds=settle)), trouble, detail)
         case Refused(trouble, detail):
-            return Step(DeliveryState.REJECTED, None, trouble, detail)
+            return Step(DeliveryState.REJECTED, None, trouble, detail, ask=unsure)
         case Postponed(trouble, detail):
-            return Step(DeliveryState.PENDING, at + pause, trouble, detail)
+            return Step(waiting, at + pause, trouble, detail)
         case Stuck(trouble, detail):
-            return Step(DeliveryState.PARKED, None, trouble, detail)
+            return Step(DeliveryState.PARKED, None, trouble, detail, ask=unsure)
         case _:
             assert_never(outcome)
 

@@ -136,6 +136,8 @@ class Standing:
 
     id: UUID
     state: DeliveryState
+    ask: bool
+    """Whether the department is asked first in this attempt, or in the next where a person must let it go on."""
     tries: int
     offered: bool
     unknown_told: bool
@@ -157,7 +159,7 @@ class Standing:
 
 
 _STANDING = """
-    select d.id, d.state, d.tries, d.offered_at is not null as offered, d.unknown_told, d.kind, d.assignment_id,
+    select d.id, d.state, d.ask, d.tries, d.offered_at is not null as offered, d.unknown_told, d.kind, d.assignment_id,
         d.matter_id, d.agency_code, a.agency_name, d.adapter, d.created_at, d.sent_at, a.reference is not null as named
     from delivery d join assignment a on a.id = d.assignment_id
     where d.id = any(%s) order by d.id for update of d
@@ -215,7 +217,7 @@ def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapte
     delivered = step.state is DeliveryState.DELIVERED
     tx.write(
         """
-        update delivery set state = %(state)s, due_at = %(due_at)s, lease_until = null, worker = null, ask = false,
+        update delivery set state = %(state)s, due_at = %(due_at)s, lease_until = null, worker = null, ask = %(ask)s,
             trouble = %(trouble)s, detail = %(detail)s, reference = coalesce(%(reference)s, reference),
             offered_at = case when %(offered)s then %(at)s when %(delivered)s then offered_at end,
             delivered_at = case when %(delivered)s then %(at)s::timestamptz end,
@@ -230,6 +232,7 @@ def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapte
             "trouble": step.trouble.value if step.trouble else None,
             "detail": step.detail[:300] or None,
             "reference": step.reference,
+            "ask": step.ask,
             "offered": step.offered,
             "delivered": delivered,
             "at": at,
@@ -282,11 +285,15 @@ def due_now(tx: Transaction, agency: str, at: datetime) -> None:
 
 
 def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: AdapterName) -> None:
-    """Send what waits in a lane by the adapter that the agency's new profile names for this kind."""
+    """Send what waits in a lane by the adapter that the agency's new profile names for this kind.
+
+    What may have reached the system that was connected until now stays: it is asked for, or a person decides.
+    """
     tx.write(
         """
         update delivery set adapter = %s
         where agency_code = %s and kind = %s and adapter <> %s and state in ('pending', 'parked', 'rejected')
+            and not ask
         """,
         (adapter.value, agency, kind.value, adapter.value),
     )
@@ -312,6 +319,7 @@ class DeliveryView:
     version: int
     adapter: str
     state: DeliveryState
+    ask: bool
     tries: int
     due_at: datetime | None
     offered: bool
@@ -323,8 +331,8 @@ class DeliveryView:
 
 
 _VIEW = """
-    select d.id, d.agency_code, a.number, d.assignment_id, d.kind, d.version, d.adapter, d.state, d.tries, d.due_at,
-        d.offered_at is not null as offered, d.reference, d.trouble, d.detail, d.created_at, d.delivered_at
+    select d.id, d.agency_code, a.number, d.assignment_id, d.kind, d.version, d.adapter, d.state, d.ask, d.tries,
+        d.due_at, d.offered_at is not null as offered, d.reference, d.trouble, d.detail, d.created_at, d.delivered_at
     from delivery d join assignment a on a.id = d.assignment_id
 """
 

@@ -18,6 +18,7 @@ from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnk
 from lianban.contracts.codes import AgencyRole, ExchangeKind
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.routing import AssignmentWithdrawn
+from services.agency_gateway.adapters.rest_push import client, wire
 from services.agency_gateway.app import console, delivering, feeding, journaling, metrics
 from services.agency_gateway.domain.lane import Breaker, Circuit
 from services.agency_gateway.store import deliveries
@@ -28,6 +29,7 @@ from tests.integration.agency_gateway.conftest import (
     URBAN,
     Department,
     Intake,
+    Sent,
     a_profile,
     emitted,
     hear,
@@ -141,6 +143,79 @@ def test_where_nobody_can_be_asked_and_a_repeat_is_not_safe_a_person_decides(
     run_until(lambda: state_of(look, sent.id)["state"] == "parked")
     assert department.posts == 1
     assert state_of(look, sent.id)["trouble"] == "cannot-ask"
+
+
+def _has_it_once(department: Department, sent: Sent, look: Look) -> None:
+    """The department got the message, once, and was found out to have it."""
+    assert [ticket["times"] for ticket in department.tickets.values()] == [1]
+    assert department.posts == 1
+    assert state_of(look, sent.id)["reference"] == "GD0001"
+
+
+def test_what_is_unknown_while_intake_is_away_is_still_asked_for_before_it_is_sent_again(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    department.plays = ["reset-after-storing"]
+    department.question_play = "500"
+    sent = send(intake)
+    run_until(lambda: department.questions >= 1)
+    intake.away, department.question_play = True, None
+    run_until(lambda: state_of(look, sent.id)["trouble"] == "source-away")
+    tries = state_of(look, sent.id)["tries"]
+    run_until(lambda: state_of(look, sent.id)["tries"] >= tries + 2)
+    intake.away = False
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    _has_it_once(department, sent, look)
+
+
+def test_what_was_parked_while_it_was_unknown_is_asked_for_when_a_person_tries_it_again(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    department.plays = ["reset-after-storing"]
+    department.question_play = "500"
+    sent = send(intake)
+    run_until(lambda: department.questions >= 1)
+    intake.missing.add(str(sent.matter_id))
+    run_until(lambda: state_of(look, sent.id)["state"] == "parked")
+    register({"agency": ECOLOGY.code, "adapter": "pull", "level": 2})  # the other system does not have it, perhaps
+    assert state_of(look, sent.id)["adapter"] == "rest_push"
+    register(a_profile(department.url))
+    intake.missing.clear()
+    department.question_play = None
+    with database().transaction() as tx:
+        console.retry(tx, state_of(look, sent.id)["id"], at=now())
+    assert state_of(look, sent.id)["state"] == "unknown"
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    _has_it_once(department, sent, look)
+
+
+@pytest.mark.parametrize(("module", "function"), [(wire, "_seconds"), (client, "_judge_status")])
+def test_an_error_of_ours_after_the_request_went_out_leaves_the_outcome_unknown(
+    look: Look,
+    intake: Intake,
+    department: Department,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    function: str,
+) -> None:
+    register(a_profile(department.url))
+    works = getattr(module, function)
+    failed: list[None] = []
+
+    def broken(argument: Any) -> Any:
+        if not failed:
+            failed.append(None)
+            raise RuntimeError("a programming error")
+        return works(argument)
+
+    monkeypatch.setattr(module, function, broken)
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] in {"delivered", "parked"})
+    (event, _) = emitted(look)
+    assert isinstance(event, MessageOutcomeUnknown)
+    _has_it_once(department, sent, look)
 
 
 def test_while_the_question_gets_no_answer_nothing_is_sent(look: Look, intake: Intake, department: Department) -> None:

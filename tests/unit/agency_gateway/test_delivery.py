@@ -63,6 +63,13 @@ def test_each_outcome_leads_to_its_state(outcome: Outcome, state: DeliveryState,
     assert step.due_at == (None if due_in is None else AT + timedelta(seconds=due_in))
 
 
+@given(OUTCOMES, st.integers(1, 50))
+def test_what_may_have_reached_the_department_is_never_sent_again_without_asking(outcome: Outcome, tries: int) -> None:
+    step = after_attempt(outcome, tries=tries, at=AT, back_off=BACK_OFF, chance=0.1, unsure=True)
+    assert step.state is not DeliveryState.PENDING
+    assert step.ask == (step.state in {DeliveryState.PARKED, DeliveryState.REJECTED})
+
+
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
 def test_pauses_grow_to_their_bound_and_never_end(tries: int, chance: float) -> None:
     pause = BACK_OFF.pause(tries, chance).total_seconds()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from lianban.contracts.codes import ExchangeKind
 from services.agency_gateway.adapters.rest_push import translation, wire
 from services.agency_gateway.adapters.rest_push.expressions import BadExpression, evaluate
@@ -25,6 +27,8 @@ from services.agency_gateway.domain.delivery import (
 )
 from services.agency_gateway.domain.profile import Profile, RestPush
 from services.agency_gateway.domain.trouble import Trouble
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,13 @@ def deliver(profile: Profile, message: Mapping[str, Any], secrets: Mapping[str, 
         return Exchanged(Failed(error.trouble, error.detail))
     except wire.NoWord as error:
         return Exchanged(Unclear(error.trouble, error.detail), request.body)
-    outcome = _judge_status(answer)
-    if outcome is None:
-        outcome = _judge_body(profile, answer, call.taken, call.reference)
+    try:
+        outcome = _judge_status(answer)
+        if outcome is None:
+            outcome = _judge_body(profile, answer, call.taken, call.reference)
+    except Exception as error:
+        log.exception("answer.not_judged", agency=profile.agency)
+        outcome = Unclear(Trouble.BUG, type(error).__name__)
     return Exchanged(outcome, request.body, answer.body)
 
 

@@ -20,7 +20,11 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from services.agency_gateway.domain.trouble import Trouble
+
+log = structlog.get_logger()
 
 
 class WireError(Exception):
@@ -108,9 +112,11 @@ class _Timed:
     def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
         self._sock = sock
         self._deadline = deadline
+        self.sent = False
 
     def sendall(self, data: bytes) -> None:
         """Send everything."""
+        self.sent = True
         view = memoryview(data)
         while view:
             self._sock.settimeout(self._deadline.left())
@@ -146,7 +152,8 @@ def send(request: Request, *, connect_seconds: float, total_seconds: float, answ
         except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise NotSent(Trouble.UNREACHABLE, f"{type(error).__name__} {host}:{port}") from error
         deadline = _Deadline(max(0.1, total_seconds - (time.monotonic() - started)))
-        sock, connection.sock = connection.sock, _Timed(connection.sock, deadline)
+        sock = connection.sock
+        connection.sock = timed = _Timed(sock, deadline)
         try:
             with sock:
                 return _exchange(connection, request, parts.path or "/", parts.query, answer_bytes)
@@ -154,6 +161,13 @@ def send(request: Request, *, connect_seconds: float, total_seconds: float, answ
             if deadline.over or isinstance(error, TimeoutError):
                 raise NoWord(Trouble.TIMED_OUT, f"{total_seconds:g} s") from error
             raise NoWord(Trouble.BROKEN_OFF, type(error).__name__) from error
+        except WireError:
+            raise
+        except Exception as error:
+            if not timed.sent:
+                raise
+            log.exception("answer.not_read")
+            raise NoWord(Trouble.BUG, type(error).__name__) from error
     finally:
         connection.close()
 
