@@ -260,10 +260,13 @@ def interrupted(tx: Transaction, *, worker: str | None, at: datetime) -> list[UU
 
 
 def unknown_of(assignment_id: UUID) -> tuple[str, tuple[Any, ...]]:
-    """The statement that finds messages on an assignment of which it is unknown whether the department has them."""
+    """The statement that finds the message of an assignment itself while it is unknown whether the department has it.
+
+    What follows the assignment is not found: whoever speaks about an assignment may not have got it.
+    """
     return (
-        "select id from delivery where assignment_id = %s and state = 'unknown' order by version",
-        (assignment_id,),
+        "select id from delivery where assignment_id = %s and kind = %s and state = 'unknown' order by version",
+        (assignment_id, ExchangeKind.ASSIGNMENT.value),
     )
 
 

@@ -69,7 +69,7 @@ def add(tx: Transaction, new: Stored) -> None:
 
 
 def meets(tx: Transaction, assignment: Assignment, sender_id: str) -> tuple[Stored | None, list[UUID]]:
-    """What a statement meets: the one that the agency sent under this id, and messages of unknown outcome.
+    """What a statement meets: the one sent under this id, and the assignment's message where its outcome is unknown.
 
     The matter's stream and then the agency's journal are held until commit, so that nobody else takes in a statement
     of the agency meanwhile.

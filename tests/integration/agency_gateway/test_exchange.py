@@ -29,6 +29,7 @@ from lianban.contracts.routing import (
     AgencyStatementRefused,
     AssignmentAccepted,
     AssignmentOpinionGiven,
+    AssignmentWithdrawn,
 )
 from services.agency_gateway.app import journaling
 from services.agency_gateway.web import create_app
@@ -413,6 +414,21 @@ def test_a_departments_word_proves_that_it_has_the_message(
     assert called(a_call(sent, "TAKEN")).status_code == 202
     run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
     assert department.posts == 1
+
+
+def test_a_departments_word_does_not_prove_that_it_has_what_followed_the_assignment(
+    look: Look, intake: Intake, department: Department, called: Call
+) -> None:
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    department.plays = ["reset"]
+    withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now())
+    hear(withdrawn, sent.matter_id)
+    run_until(lambda: state_of(look, sent.id, 2)["tries"] == 1 and state_of(look, sent.id, 2)["state"] == "unknown")
+    assert called(a_call(sent, "WORKING", remark="已到现场。")).status_code == 202
+    assert state_of(look, sent.id, 2)["state"] == "unknown"
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert [seen["path"] for seen in department.seen][1:] == ["/api/tickets/GD0001/messages"] * 2
 
 
 def test_other_services_read_statements_on_record(
