@@ -35,6 +35,7 @@ from services.agency_gateway.domain.delivery import (
     NotKnown,
     Offered,
     Outcome,
+    Postponed,
     Step,
     Stuck,
     after_question,
@@ -124,7 +125,7 @@ def put_on_desks() -> int:
     known, _, composed = _compose(claimed)
     _calls.begin(len(claimed))
     for item in claimed:
-        _write_down([_Ended(item, _lay(composed[item.id]), known[item.agency_code])])
+        _write_down([_Ended(item, _lay(composed[item.id]), known.get(item.agency_code, Profile(item.agency_code)))])
     return len(claimed)
 
 
@@ -166,7 +167,9 @@ def _compose(claimed: list[Claimed]) -> tuple[dict[str, Profile], composing.Told
     with database().transaction(whole=False) as tx:
         known = profiles.profiles_of(tx, sorted({item.agency_code for item in claimed}))
         told = composing.gather(tx, claimed)
-    return known, told, composing.compose(claimed, told)
+    composed = composing.compose([item for item in claimed if item.agency_code in known], told)
+    unread: composing.Composed = Postponed(Trouble.BAD_PROFILE)
+    return known, told, {item.id: composed.get(item.id, unread) for item in claimed}
 
 
 def _carry_all(claimed: list[Claimed]) -> None:
@@ -174,8 +177,9 @@ def _carry_all(claimed: list[Claimed]) -> None:
     try:
         known, told, composed = _compose(claimed)
         for item in claimed:
-            profile, secrets = known[item.agency_code], told.secrets.get(item.agency_code, {})
-            arguments = (_by(profile, item), composed[item.id], profile, secrets, told.reference(item))
+            profile, secrets = known.get(item.agency_code), told.secrets.get(item.agency_code, {})
+            by = _by(profile, item) if profile is not None else item
+            arguments = (by, composed[item.id], profile or Profile(item.agency_code), secrets, told.reference(item))
             left -= 1
             if left:
                 threading.Thread(target=_carry, args=arguments, daemon=True).start()

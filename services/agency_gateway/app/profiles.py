@@ -10,6 +10,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from lianban.chassis.database import Transaction
 from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
@@ -18,6 +20,8 @@ from services.agency_gateway.app.profile_schema import OUTBOUND, InvalidProfile,
 from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.store import agencies, deliveries, lanes
 from services.agency_gateway.store import profiles as store
+
+log = structlog.get_logger()
 
 TOKEN_PREFIX = "lbx_"  # noqa: S105 - marks our tokens so that scanners of leaked secrets find them
 FRESH_SECONDS = 1.0
@@ -93,20 +97,34 @@ def agency_of(token: str) -> str | None:
 
 
 def profile_of(tx: Transaction, agency: str) -> Profile:
-    """The agency's profile; without one it works on the desk."""
-    return profiles_of(tx, [agency])[agency]
+    """The agency's profile; without one it works on the desk.
+
+    Raises :class:`~services.agency_gateway.app.profile_schema.InvalidProfile` where the stored one cannot be read.
+    """
+    found = profiles_of(tx, [agency])
+    if agency not in found:
+        raise InvalidProfile({"agency": f"The stored profile of {agency} cannot be read; register it again"})
+    return found[agency]
 
 
 def profiles_of(tx: Transaction, wanted: list[str]) -> dict[str, Profile]:
-    """The profiles of several agencies (and of others that were asked for before)."""
+    """The profiles of several agencies (and of others that were asked for before).
+
+    A stored one that cannot be read, as after a change of what profiles may say, is missing: the others go on.
+    """
     found = {code: profile for code in wanted if (profile := _present.get(code)) is not None}
     missing = [code for code in wanted if code not in found]
     if missing:
-        _agencies_seen.update(missing)
-        asked = sorted(_agencies_seen)
+        asked = sorted(_agencies_seen.union(missing))
         revisions = store.revisions(tx, asked)
         for code in asked:
-            profile = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
+            try:
+                profile = _known(tx, code, revisions[code]) if code in revisions else Profile(code)
+            except InvalidProfile as error:
+                log.error("profile.unreadable", agency=code, problems=sorted(error.problems))
+                _agencies_seen.discard(code)
+                continue
+            _agencies_seen.add(code)
             found[code] = _present.keep(code, profile)
     return found
 

@@ -61,6 +61,11 @@ class Trouble(CodeList):
         "接入配置的字段对应不成立，需要人工修正后重试",
         "The profile's mapping does not fit this message; correct it, then retry",
     )
+    BAD_PROFILE = (
+        "bad-profile",
+        "存下的接入配置读不出来，请重新登记，将自动重试",
+        "The stored profile cannot be read: register it again; retried",
+    )
     NO_SECRET = "no-secret", "接入配置引用的密钥没有登记", "A secret that the profile names is not registered"
     SOURCE_AWAY = (
         "source-away",

@@ -19,7 +19,8 @@ from lianban.contracts.codes import AgencyRole, ExchangeKind
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.routing import AssignmentWithdrawn
 from services.agency_gateway.adapters.rest_push import client, wire
-from services.agency_gateway.app import console, delivering, feeding, journaling, metrics
+from services.agency_gateway.app import console, delivering, feeding, journaling, metrics, profiles
+from services.agency_gateway.app.profile_schema import InvalidProfile
 from services.agency_gateway.domain.lane import Breaker, Circuit
 from services.agency_gateway.store import deliveries
 from tests.integration.agency_gateway.conftest import (
@@ -435,6 +436,28 @@ def test_what_was_under_way_while_the_profile_changed_goes_by_the_new_one(
     run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 1})
     assert state_of(look, sent.id)["trouble"] is None
     assert look.execute("select adapter from delivery").fetchone() == {"adapter": "pull"}
+
+
+def test_a_stored_profile_that_cannot_be_read_holds_up_its_own_agency_only(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    broken = send(intake)
+    look.execute("update profile set document = document - 'adapter', revision = revision + 1")
+    profiles._present.clear()
+    others = [send(intake, TOWN) for _ in range(3)]
+    run_until(lambda: all(state_of(look, other.id)["state"] == "delivered" for other in others))
+    run_until(lambda: state_of(look, broken.id)["trouble"] == "bad-profile")
+    delivery = state_of(look, broken.id)
+    assert (delivery["state"], delivery["adapter"], department.posts) == ("pending", "rest_push", 0)
+    with pytest.raises(InvalidProfile), database().transaction() as tx:
+        profiles.profile_of(tx, ECOLOGY.code)
+    with database().transaction() as tx:
+        assert profiles.profile_of(tx, TOWN.code).adapter == "desk"
+    register(a_profile(department.url))
+    with database().transaction() as tx:
+        console.retry(tx, delivery["id"], at=now())
+    run_until(lambda: state_of(look, broken.id)["state"] == "delivered")
 
 
 def test_the_journal_tells_every_change(look: Look, intake: Intake, department: Department) -> None:
