@@ -27,6 +27,10 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 
 
+class NeighbourFailed(Retry):
+    """The other service is there and failed with this request; another request may well be answered."""
+
+
 @cache
 def session() -> requests.Session:
     """The connections to neighbours; an adapter mounted here answers for neighbours in the same process."""
@@ -38,8 +42,8 @@ def session() -> requests.Session:
 def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any:
     """POST ``body`` to another service's internal endpoint and return its JSON.
 
-    Raises :class:`~lianban.chassis.errors.Retry` when the service is out of reach or busy, and
-    :class:`~lianban.chassis.errors.Poison` when it refuses the request for good.
+    Raises :class:`~lianban.chassis.errors.Retry` when the service is out of reach or busy (:class:`NeighbourFailed`
+    where it had an error), and :class:`~lianban.chassis.errors.Poison` when it refuses the request for good.
     """
     url = settings().url_of(service).rstrip("/") + path
     headers = {"Authorization": f"Bearer {auth.service_token(service, at=now())}"}
@@ -56,7 +60,9 @@ def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any
         )
     except requests.RequestException as error:
         raise Retry(f"{service} is out of reach: {type(error).__name__}") from error
-    if answer.status_code in {429, 502, 503, 504} or answer.status_code >= 500:
+    if answer.status_code == 500:
+        raise NeighbourFailed(f"{service} answered 500")
+    if answer.status_code == 429 or answer.status_code > 500:
         raise Retry(f"{service} answered {answer.status_code}")
     if answer.status_code != 200:
         raise Poison(f"{service} refused {path}: {answer.status_code}")

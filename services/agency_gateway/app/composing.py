@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
+
+import structlog
 
 from lianban.chassis.calendar import recent
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Retry
-from lianban.chassis.internal import fetch
+from lianban.chassis.internal import NeighbourFailed, fetch
 from lianban.contracts.codes import ExchangeKind
 from lianban.law.calendar import WorkCalendar
 from services.agency_gateway.app import profiles
@@ -38,6 +41,10 @@ from services.agency_gateway.store import profiles as store_of_profiles
 from services.agency_gateway.store.assignments import Assignment
 from services.agency_gateway.store.deliveries import Claimed
 from services.agency_gateway.store.statements import Stored
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 Composed = Message | Outcome
 """A message that can be sent, or why there is none."""
@@ -78,9 +85,12 @@ def gather(tx: Transaction, claimed: Sequence[Claimed]) -> Told:
 
 
 def compose(claimed: Sequence[Claimed], told: Told) -> dict[UUID, Composed]:
-    """The messages of several deliveries, with one request to intake for all texts and one for all persons."""
+    """The messages of several deliveries, with one request to intake for all texts and one for all persons.
+
+    What goes wrong with one of them is that one's alone.
+    """
     composed: dict[UUID, Composed] = {}
-    parts = {item.id: _known(item, told) for item in claimed}
+    parts = {item.id: _alone(item, partial(_known, item, told)) for item in claimed}
     ready = {key: part for key, part in parts.items() if isinstance(part, tuple)}
     composed.update({key: part for key, part in parts.items() if not isinstance(part, tuple)})
     needed = [item for item in claimed if item.id in ready]
@@ -91,8 +101,16 @@ def compose(claimed: Sequence[Claimed], told: Told) -> dict[UUID, Composed]:
     )
     for item in needed:
         assignment, opinion = ready[item.id]
-        composed[item.id] = _message(item, assignment, opinion, told.calendar, texts, persons)
+        composed[item.id] = _alone(item, partial(_message, item, assignment, opinion, told.calendar, texts, persons))
     return composed
+
+
+def _alone(item: Claimed, make: Callable[[], T]) -> T | Stuck:
+    try:
+        return make()
+    except Exception:
+        log.exception("delivery.not_composed", delivery_id=str(item.id), agency=item.agency_code)
+        return Stuck(Trouble.BUG)
 
 
 def _known(item: Claimed, told: Told) -> tuple[Assignment, Opinion | None] | Outcome:
@@ -120,19 +138,40 @@ Fetched = Mapping[UUID, Mapping[str, Any] | Outcome]
 
 
 def _from_intake(what: str, ids: Iterable[UUID]) -> Fetched:
-    wanted = sorted(str(item) for item in ids)
+    wanted = sorted(ids, key=str)
     if not wanted:
         return {}
     try:
-        answer = fetch("intake", f"/internal/v1/matters/{what}", {"ids": wanted}, purpose="delivery")
-        return {UUID(item["id"]): item for item in answer["items"]}
+        return _fetch(what, wanted)
+    except (Poison, NeighbourFailed):
+        return _one_by_one(what, wanted)
     except Retry as error:
-        return dict.fromkeys((UUID(item) for item in wanted), Postponed(Trouble.SOURCE_AWAY, str(error)[:200]))
-    except Poison as error:
-        if len(wanted) == 1:
-            return {UUID(wanted[0]): Stuck(Trouble.SOURCE_MISSING, str(error)[:200])}
-        # One of them is the culprit; the others must not wait for it.
-        return {key: value for item in wanted for key, value in _from_intake(what, [UUID(item)]).items()}
+        return dict.fromkeys(wanted, _away(error))
+
+
+def _fetch(what: str, wanted: Sequence[UUID]) -> dict[UUID, Mapping[str, Any] | Outcome]:
+    body = {"ids": [str(item) for item in wanted]}
+    answer = fetch("intake", f"/internal/v1/matters/{what}", body, purpose="delivery")
+    return {UUID(item["id"]): item for item in answer["items"]}
+
+
+def _one_by_one(what: str, wanted: Sequence[UUID]) -> Fetched:
+    """One of them is the culprit; the others must not wait for it."""
+    found: dict[UUID, Mapping[str, Any] | Outcome] = {}
+    for place, matter in enumerate(wanted):
+        try:
+            found |= _fetch(what, [matter])
+        except Poison as error:
+            found[matter] = Stuck(Trouble.SOURCE_MISSING, str(error)[:200])
+        except NeighbourFailed as error:
+            found[matter] = _away(error)
+        except Retry as error:  # gone meanwhile: nobody waits for each of the others
+            return found | dict.fromkeys(wanted[place:], _away(error))
+    return found
+
+
+def _away(error: Retry) -> Outcome:
+    return Postponed(Trouble.SOURCE_AWAY, str(error)[:200])
 
 
 def _message(

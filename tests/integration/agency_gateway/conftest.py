@@ -68,11 +68,15 @@ class Intake:
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
     claims: dict[str, list[UUID]] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    garbled: set[str] = field(default_factory=set)
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         self.asked.append((path, body["ids"]))
         if self.away:
             return 503, {}
+        if self.failing.intersection(body["ids"]):
+            return 500, {}
         known = [item for item in body["ids"] if item not in self.missing]
         if path.endswith("/persons"):
             return 200, {
@@ -111,7 +115,9 @@ class Intake:
                     ],
                 }
                 for i in known
+                if i not in self.garbled
             ]
+            + [{"id": i} for i in known if i in self.garbled]
         }
 
 

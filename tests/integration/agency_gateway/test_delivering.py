@@ -345,6 +345,29 @@ def test_a_matter_that_intake_does_not_know_is_parked(look: Look, intake: Intake
     assert state_of(look, sent.id)["trouble"] == "source-missing"
 
 
+def test_a_matter_with_which_intake_fails_holds_up_no_other(look: Look, intake: Intake) -> None:
+    failing = send(intake, TOWN)
+    intake.failing.add(str(failing.matter_id))
+    others = [send(intake, TOWN) for _ in range(3)]
+    run_until(lambda: all(state_of(look, other.id)["state"] == "delivered" for other in others))
+    assert state_of(look, failing.id)["trouble"] == "source-away"
+    assert [state_of(look, other.id)["tries"] for other in others] == [1, 1, 1]
+    intake.failing.clear()
+    look.execute("update delivery set due_at = now() where state = 'pending'")
+    run_until(lambda: state_of(look, failing.id)["state"] == "delivered")
+
+
+def test_a_message_that_cannot_be_composed_is_parked_and_holds_up_no_other(look: Look, intake: Intake) -> None:
+    garbled, without_opinion = send(intake, TOWN), send(intake, TOWN)
+    intake.garbled.add(str(garbled.matter_id))
+    look.execute("update delivery set statement_id = %s where assignment_id = %s", (uuid4(), without_opinion.id))
+    others = [send(intake, TOWN) for _ in range(3)]
+    run_until(lambda: all(state_of(look, other.id)["state"] == "delivered" for other in others))
+    for stuck in (garbled, without_opinion):
+        assert state_of(look, stuck.id)["state"] == "parked"
+        assert state_of(look, stuck.id)["trouble"] == "bug"
+
+
 def test_an_accused_agency_gets_nothing(look: Look, intake: Intake) -> None:
     matter_id = uuid4()
     _registered(matter_id, accused=TOWN)
