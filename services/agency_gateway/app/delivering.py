@@ -376,33 +376,23 @@ def _write_all(tx: Transaction, batch: list[_Ended], *, at: datetime) -> None:
 
 
 def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: datetime) -> None:
-    item, result, profile = ended.item, ended.result, ended.profile
-    sealed_text = json.dumps(result.message, ensure_ascii=False) if result.message is not None else None
-    if sealed_text is not None and item.adapter is AdapterName.DESK:
-        desk.put(
-            tx,
-            delivery_id=item.id,
-            assignment_id=item.assignment_id,
-            agency=item.agency_code,
-            kind=item.kind,
-            version=item.version,
-            sealed=seal(sealed_text, context=desk_context(item.id)),
-            at=at,
-        )
-    elif sealed_text is not None:
-        feed.lock(tx, item.agency_code)
-        feed.offer(tx, item.id, item.agency_code, seal(sealed_text, context=feed_context(item.id)), at)
+    item, result = ended.item, ended.result
+    step = None
     if standing is not None:
-        settle(
+        step = settle(
             tx,
             replace(standing, adapter=item.adapter),
             result.outcome,
-            profile,
+            ended.profile,
             tries=item.tries,
             at=at,
             unsure=result.unsure,
         )
-    body = result.sent if result.sent is not None else canonical(result.message) if result.message else None
+    # What was sent is journaled in any case; what is laid down here only where the attempt still counts.
+    laid = result.message if step is not None else None
+    if laid is not None:
+        _lay_down(tx, item, json.dumps(laid, ensure_ascii=False), at=at)
+    body = result.sent if result.sent is not None else canonical(laid) if laid else None
     if body is not None:
         journaling.record(
             tx,
@@ -419,6 +409,23 @@ def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: dat
             answered_at=result.answered_at if result.answer is not None else None,
             answer_passed_on_at=at if result.answer is not None else None,
         )
+
+
+def _lay_down(tx: Transaction, item: Claimed, text: str, *, at: datetime) -> None:
+    if item.adapter is AdapterName.DESK:
+        desk.put(
+            tx,
+            delivery_id=item.id,
+            assignment_id=item.assignment_id,
+            agency=item.agency_code,
+            kind=item.kind,
+            version=item.version,
+            sealed=seal(text, context=desk_context(item.id)),
+            at=at,
+        )
+    else:
+        feed.lock(tx, item.agency_code)
+        feed.offer(tx, item.id, item.agency_code, seal(text, context=feed_context(item.id)), at)
 
 
 def desk_context(delivery_id: UUID) -> str:

@@ -483,6 +483,26 @@ def test_a_stored_profile_that_cannot_be_read_holds_up_its_own_agency_only(
     run_until(lambda: state_of(look, broken.id)["state"] == "delivered")
 
 
+def test_an_attempt_that_counts_no_longer_lays_nothing_into_the_feed(look: Look, intake: Intake) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent = send(intake, URBAN)
+    with database().transaction() as tx:
+        late = deliveries.claim(tx, at=now(), worker="another:1", lease=timedelta(seconds=-1), lanes=5, most=5)
+    known, _, composed = delivering._compose(late)
+    assert delivering.recover() == 1
+    with database().transaction() as tx:
+        console.hand_over(tx, late[0].id, at=now())
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    result = delivering._attempt(late[0], composed[late[0].id], known[URBAN.code], {}, None)
+    with database().transaction() as tx:
+        delivering._write_all(tx, [delivering._Ended(late[0], result, known[URBAN.code])], at=now())
+    counted = look.execute(
+        "select (select count(*) from feed_item) as fed, (select count(*) from desk_item) as laid,"
+        " (select count(*) from journal) as journaled"
+    ).fetchone()
+    assert counted == {"fed": 0, "laid": 1, "journaled": 1}
+
+
 def test_the_journal_tells_every_change(look: Look, intake: Intake, department: Department) -> None:
     register(a_profile(department.url))
     department.plays = ["500"]
