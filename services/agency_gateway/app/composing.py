@@ -34,7 +34,7 @@ from services.agency_gateway.domain.message import (
     may_know_petitioner,
     tells_matter,
 )
-from services.agency_gateway.domain.profile import AdapterName
+from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.domain.trouble import Trouble
 from services.agency_gateway.store import assignments, statements
 from services.agency_gateway.store import profiles as store_of_profiles
@@ -65,15 +65,14 @@ class Told:
         return found[0].reference if found is not None else None
 
 
-def gather(tx: Transaction, claimed: Sequence[Claimed]) -> Told:
-    """Read what several deliveries need of this service, all in one exchange."""
+def gather(tx: Transaction, claimed: Sequence[Claimed], known: Mapping[str, Profile]) -> Told:
+    """Read what several deliveries need of this service, all in one exchange; ``known`` are the agencies' profiles."""
+    pushed = {i.agency_code for i in claimed if i.agency_code in known and known[i.agency_code].secrets}
     rows, opinions, sealed = tx.execute_all(
         [
             assignments.with_leave([item.assignment_id for item in claimed]),
             statements.of_ids([item.statement_id for item in claimed if item.statement_id is not None]),
-            store_of_profiles.secrets_of(
-                sorted({i.agency_code for i in claimed if i.adapter is AdapterName.REST_PUSH})
-            ),
+            store_of_profiles.secrets_of(sorted(pushed)),
         ]
     )
     return Told(

@@ -11,7 +11,7 @@ from lianban.contracts.codes import DeliveryState
 from services.agency_gateway.domain.delivery import Step
 from services.agency_gateway.domain.profile import AdapterName
 from services.agency_gateway.domain.trouble import Trouble
-from services.agency_gateway.store import deliveries, lanes
+from services.agency_gateway.store import deliveries, feed, lanes
 from services.agency_gateway.store.deliveries import Standing
 
 _BY_HAND = frozenset({DeliveryState.PENDING, DeliveryState.UNKNOWN, DeliveryState.REJECTED, DeliveryState.PARKED})
@@ -32,8 +32,13 @@ def retry(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
 
 
 def hand_over(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
-    """Lay a message on the agency's desk instead of sending it to its system; raises as :func:`retry` does."""
-    standing = _standing(tx, delivery_id)
+    """Lay a message on the agency's desk instead of sending it to its system; raises as :func:`retry` does.
+
+    One that lies in the feed, which perhaps nobody reads any more, leaves it.
+    """
+    standing = _standing(tx, delivery_id, offered=True)
+    if standing.offered:
+        feed.withdraw(tx, delivery_id)
     deliveries.start_over(tx, delivery_id)
     deliveries.move(tx, delivery_id, Step(DeliveryState.PENDING, at), at=at, adapter=AdapterName.DESK)
     lanes.probe_now(tx, standing.agency_code, at)
@@ -47,13 +52,14 @@ def retry_lane(tx: Transaction, agency: str, *, at: datetime) -> None:
     tx.wake("deliver")
 
 
-def _standing(tx: Transaction, delivery_id: UUID) -> Standing:
+def _standing(tx: Transaction, delivery_id: UUID, *, offered: bool = False) -> Standing:
+    """The message, which waits for something; ``offered`` where one that lies in the feed will do as well."""
     matter_id = deliveries.matter_of(tx, delivery_id)
     if matter_id is None:
         raise Rejected("unknown-message", "没有这条消息。", "There is no such message.", status=404)
     tx.lock(matter_id)
     standing = deliveries.lock(tx, delivery_id)
-    if standing is None or standing.state not in _BY_HAND:
+    if standing is None or not (standing.state in _BY_HAND or (offered and _in_feed(standing))):
         raise Rejected(
             "nothing-to-do",
             "这条消息已送达或正在发送，无需处理。",
@@ -61,6 +67,10 @@ def _standing(tx: Transaction, delivery_id: UUID) -> Standing:
             status=409,
         )
     return standing
+
+
+def _in_feed(standing: Standing) -> bool:
+    return standing.state is DeliveryState.SENDING and standing.offered
 
 
 def explain(trouble: str | None, language: str) -> str | None:

@@ -166,7 +166,7 @@ def _take_up(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
 def _compose(claimed: list[Claimed]) -> tuple[dict[str, Profile], composing.Told, dict[UUID, composing.Composed]]:
     with database().transaction(whole=False) as tx:
         known = profiles.profiles_of(tx, sorted({item.agency_code for item in claimed}))
-        told = composing.gather(tx, claimed)
+        told = composing.gather(tx, claimed, known)
     composed = composing.compose([item for item in claimed if item.agency_code in known], told)
     unread: composing.Composed = Postponed(Trouble.BAD_PROFILE)
     return known, told, {item.id: composed.get(item.id, unread) for item in claimed}
@@ -176,10 +176,10 @@ def _carry_all(claimed: list[Claimed]) -> None:
     left = len(claimed)
     try:
         known, told, composed = _compose(claimed)
-        for item in claimed:
-            profile, secrets = known.get(item.agency_code), told.secrets.get(item.agency_code, {})
-            by = _by(profile, item) if profile is not None else item
-            arguments = (by, composed[item.id], profile or Profile(item.agency_code), secrets, told.reference(item))
+        for item in _by_present_profiles(claimed, known):
+            profile = known.get(item.agency_code, Profile(item.agency_code))
+            secrets = told.secrets.get(item.agency_code, {})
+            arguments = (item, composed[item.id], profile, secrets, told.reference(item))
             left -= 1
             if left:
                 threading.Thread(target=_carry, args=arguments, daemon=True).start()
@@ -195,14 +195,28 @@ def _carry_all(claimed: list[Claimed]) -> None:
             _calls.end()
 
 
+def _by_present_profiles(claimed: list[Claimed], known: Mapping[str, Profile]) -> list[Claimed]:
+    """The messages as they go; one that goes by another adapter is noted before anybody is called.
+
+    Should this process die in the call, the next one knows then whether a department's system may have the message.
+    """
+    going = [_by(known[item.agency_code], item) if item.agency_code in known else item for item in claimed]
+    moved = [item for item, before in zip(going, claimed, strict=True) if item != before]
+    if moved:
+        with database().transaction() as tx:
+            deliveries.go_by(tx, moved)
+    return going
+
+
 def _by(profile: Profile, item: Claimed) -> Claimed:
     """The message as it goes by the agency's present profile: the profile may have changed while it was under way.
 
-    What may have reached a system that is no longer connected stays where it is: a person decides.
+    What may have reached a system that is no longer connected stays where it is: a person decides. What was given to
+    the desk stays there as well.
     """
     named = profile.adapter_for(item.kind)
-    moved = item.adapter is AdapterName.REST_PUSH and named is not AdapterName.REST_PUSH and not item.ask
-    return replace(item, adapter=named) if moved else item
+    stays = item.adapter is AdapterName.DESK or item.ask
+    return item if stays else replace(item, adapter=named)
 
 
 def _carry(

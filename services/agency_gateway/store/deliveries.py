@@ -241,6 +241,15 @@ def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapte
     )
 
 
+def go_by(tx: Transaction, items: Sequence[Claimed]) -> None:
+    """Note the adapters by which deliveries in hand go, where that is another one than they were queued for."""
+    for item in items:
+        tx.write(
+            "update delivery set adapter = %s where id = %s and state = 'sending' and tries = %s",
+            (item.adapter.value, item.id, item.tries),
+        )
+
+
 def start_over(tx: Transaction, delivery_id: UUID) -> None:
     """Forget the tries, so that the pauses are short again."""
     tx.write("update delivery set tries = 0 where id = %s", (delivery_id,))

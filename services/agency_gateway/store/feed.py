@@ -19,11 +19,13 @@ class FeedItem:
 
 
 def offer(tx: Transaction, delivery_id: UUID, agency: str, sealed: bytes, at: datetime) -> None:
-    """Lay a message into an agency's feed; laying it again changes nothing."""
+    """Lay a message into an agency's feed, at its end; laying one again that is there changes nothing."""
     tx.write(
         """
         insert into feed_item (delivery_id, agency_code, sealed, offered_at) values (%s, %s, %s, %s)
-        on conflict (delivery_id) do nothing
+        on conflict (delivery_id) do update set cursor = default, sealed = excluded.sealed,
+            offered_at = excluded.offered_at, fetched_at = null, received_at = null
+        where feed_item.sealed is null
         """,
         (delivery_id, agency, sealed, at),
     )
@@ -40,6 +42,7 @@ def page(tx: Transaction, agency: str, *, after: int, limit: int, at: datetime) 
         where cursor in (
             select cursor from feed_item
             where agency_code = %(agency)s and cursor > %(after)s and received_at is null
+                and sealed is not null
             order by cursor limit %(limit)s
         )
         returning cursor, delivery_id, sealed
@@ -53,6 +56,11 @@ def page(tx: Transaction, agency: str, *, after: int, limit: int, at: datetime) 
 def lock(tx: Transaction, agency: str) -> None:
     """Hold the agency's feed until commit, so that no smaller cursor becomes visible after a larger one."""
     tx.write("select pg_advisory_xact_lock(hashtextextended('feed:' || %s, 0))", (agency,))
+
+
+def withdraw(tx: Transaction, delivery_id: UUID) -> None:
+    """The message goes another way: its bytes leave the feed, a receipt from whoever fetched it before still counts."""
+    tx.write("update feed_item set sealed = null where delivery_id = %s", (delivery_id,))
 
 
 def received(tx: Transaction, delivery_id: UUID, at: datetime) -> None:

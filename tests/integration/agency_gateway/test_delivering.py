@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from psycopg.rows import DictRow
 
+from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnknown, MessageRejected
@@ -481,6 +482,64 @@ def test_a_stored_profile_that_cannot_be_read_holds_up_its_own_agency_only(
     with database().transaction() as tx:
         console.retry(tx, delivery["id"], at=now())
     run_until(lambda: state_of(look, broken.id)["state"] == "delivered")
+
+
+def test_what_was_queued_for_the_feed_while_the_profile_changed_goes_to_the_system_that_is_connected_now(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    look.execute("update delivery set adapter = 'pull'")  # as a handler queues it that had read the old profile
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert state_of(look, sent.id)["adapter"] == "rest_push"
+    assert len(department.tickets) == 1
+
+
+def test_what_a_dead_process_was_giving_to_another_system_than_queued_for_is_asked_for(
+    look: Look, intake: Intake, department: Department, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    look.execute("update delivery set adapter = 'pull'")
+    with monkeypatch.context() as dying:
+        dying.setattr(delivering._outcomes, "add", lambda _: delivering._calls.end())
+        run_until(lambda: department.tickets and delivering.wait_until_idle(5))
+    assert delivering.recover(worker=delivering._worker()) == 1
+    assert state_of(look, sent.id)["state"] == "unknown"
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert (department.posts, department.questions) == (1, 1)
+
+
+def test_what_lies_in_a_feed_that_nobody_reads_can_be_laid_on_the_agencys_desk(look: Look, intake: Intake) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent = send(intake, URBAN)
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    delivery_id = state_of(look, sent.id)["id"]
+    with pytest.raises(Rejected), database().transaction() as tx:
+        console.retry(tx, delivery_id, at=now())
+    with database().transaction() as tx:
+        console.hand_over(tx, delivery_id, at=now())
+        assert feeding.messages(tx, URBAN.code, after=0, limit=10, at=now()).items == ()
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert look.execute("select count(*) as n from desk_item").fetchone() == {"n": 1}
+    with database().transaction() as tx:
+        feeding.acknowledge(tx, URBAN.code, delivery_id, "CG-7", at=now())  # it had fetched the message before
+    assert len(emitted(look, MessageDelivered)) == 1
+
+
+def test_what_left_the_feed_can_come_back_at_its_end(look: Look, intake: Intake) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent, other = send(intake, URBAN), send(intake, URBAN)
+    run_until(lambda: look.execute("select count(*) as n from feed_item").fetchone() == {"n": 2})
+    with database().transaction() as tx:
+        before = feeding.messages(tx, URBAN.code, after=0, limit=10, at=now())
+        console.hand_over(tx, state_of(look, sent.id)["id"], at=now())
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})  # takes along what waits
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    with database().transaction() as tx:
+        ((_, message),) = feeding.messages(tx, URBAN.code, after=before.next, limit=10, at=now()).items
+    assert message["assignment_id"] == str(sent.id)
+    assert state_of(look, other.id)["offered_at"]
 
 
 def test_an_attempt_that_counts_no_longer_lays_nothing_into_the_feed(look: Look, intake: Intake) -> None:
