@@ -299,15 +299,19 @@ def due_now(tx: Transaction, agency: str, at: datetime) -> None:
 def take_along(tx: Transaction, agency: str, kind: ExchangeKind, adapter: AdapterName) -> None:
     """Send what waits in a lane by the adapter that the agency's new profile names for this kind.
 
-    What may have reached the system that was connected until now stays: it is asked for, or a person decides.
+    What may have reached the system that was connected until now stays: it is asked for, or a person decides. What
+    follows an assignment on the desk stays there: the system knows nothing of it.
     """
     tx.write(
         """
         update delivery set adapter = %s
         where agency_code = %s and kind = %s and adapter <> %s and state in ('pending', 'parked', 'rejected')
             and not ask
+            and not (%s and exists (
+                select from desk_item i where i.assignment_id = delivery.assignment_id and i.kind = 'assignment'
+            ))
         """,
-        (adapter.value, agency, kind.value, adapter.value),
+        (adapter.value, agency, kind.value, adapter.value, kind is not ExchangeKind.ASSIGNMENT),
     )
 
 

@@ -432,6 +432,19 @@ def test_what_began_on_the_desk_stays_there_when_the_system_is_connected(
     assert department.seen == []
 
 
+def test_what_waits_behind_an_assignment_on_the_desk_is_not_taken_along_to_the_system(
+    look: Look, intake: Intake, department: Department
+) -> None:
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now())
+    hear(withdrawn, sent.matter_id)
+    register(a_profile(department.url))
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert state_of(look, sent.id, 2)["adapter"] == "desk"
+    assert department.seen == []
+
+
 def test_the_past_is_delivered_on_the_desks_whatever_the_profiles_say(
     look: Look, intake: Intake, department: Department
 ) -> None:
