@@ -47,8 +47,8 @@ def hand_over(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
 
 def retry_lane(tx: Transaction, agency: str, *, at: datetime) -> None:
     """Let the lane's next message out at once, to see whether the department works again."""
+    deliveries.due_now(tx, agency, at)  # messages before their lane, as everywhere
     lanes.probe_now(tx, agency, at)
-    deliveries.due_now(tx, agency, at)
     tx.wake("deliver")
 
 

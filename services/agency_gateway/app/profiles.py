@@ -53,14 +53,14 @@ def register_profile(
             raise InvalidProfile({f"tokens.{label}": "Shorter than 20 characters"})
     _holders.clear()
     _present.forget(agency)
+    for kind in OUTBOUND:  # messages before their lane, as everywhere
+        deliveries.take_along(tx, agency, kind, profile.adapter_for(kind))
     lanes.ensure(tx, agency, agencies.name_of(tx, agency))
     lanes.set_limits(tx, agency, adapter=profile.adapter.value, limits=profile.limits, at=at)
     for name, secret in secrets.items():
         store.put_secret(tx, agency, name, seal(secret, context=_context(agency, name)))
     for label, token in tokens.items():
         store.put_token(tx, agency, label, _digest(token), at)
-    for kind in OUTBOUND:
-        deliveries.take_along(tx, agency, kind, profile.adapter_for(kind))
     revision = store.put(tx, agency, adapter=profile.adapter.value, level=profile.level, document=dict(document), at=at)
     tx.wake("deliver")
     return revision

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -573,6 +575,31 @@ def test_an_attempt_that_counts_no_longer_lays_nothing_into_the_feed(look: Look,
         " (select count(*) from journal) as journaled"
     ).fetchone()
     assert counted == {"fed": 0, "laid": 1, "journaled": 1}
+
+
+def _retry_lane() -> None:
+    with database().transaction() as tx:
+        console.retry_lane(tx, ECOLOGY.code, at=now())
+
+
+@pytest.mark.parametrize(
+    "deed", [_retry_lane, lambda: register({"agency": ECOLOGY.code, "adapter": "pull", "level": 2})]
+)
+def test_who_waits_for_a_message_does_not_hold_its_lane(
+    look: Look, intake: Intake, department: Department, deed: Callable[[], None]
+) -> None:
+    register(a_profile(department.url))
+    sent = send(intake)
+    look.execute("update delivery set due_at = now() + '1 hour'")
+    look.execute("update lane set circuit = 'open', probe_at = now() + '1 hour'")
+    thread = threading.Thread(target=deed)
+    with look.transaction():
+        look.execute("select from delivery where assignment_id = %s for update", (sent.id,))
+        thread.start()
+        waiting = "select from pg_locks where not granted and locktype = 'transactionid'"
+        run_until(lambda: look.execute(waiting).fetchall())
+        look.execute("select from lane for update nowait")
+    thread.join()
 
 
 def test_the_journal_tells_every_change(look: Look, intake: Intake, department: Department) -> None:
