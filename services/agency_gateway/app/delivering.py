@@ -398,7 +398,7 @@ def _write(tx: Transaction, ended: _Ended, standing: Standing | None, *, at: dat
             replace(standing, adapter=item.adapter),
             result.outcome,
             ended.profile,
-            tries=item.tries,
+            attempt=item.sent_at,
             at=at,
             unsure=result.unsure,
         )

@@ -53,7 +53,7 @@ def acknowledge(tx: Transaction, agency: str, message_id: UUID, reference: str |
         return
     journaling.hold(tx, agency)  # before the lane, as everywhere
     feed.received(tx, message_id, at)
-    settle(tx, standing, Delivered(reference), profiles.profile_of(tx, agency), tries=None, at=at)
+    settle(tx, standing, Delivered(reference), profiles.profile_of(tx, agency), attempt=None, at=at)
     tx.wake("deliver")
     journaling.record(
         tx,

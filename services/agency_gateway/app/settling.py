@@ -26,18 +26,18 @@ def settle(
     outcome: Outcome,
     profile: Profile,
     *,
-    tries: int | None,
+    attempt: datetime | None,
     at: datetime,
     unsure: bool = False,
 ) -> Step | None:
-    """Give a delivery the outcome of an attempt; ``tries`` names the attempt (``None``: no attempt of ours).
+    """Give a delivery the outcome of an attempt; ``attempt`` is when it was claimed (``None``: no attempt of ours).
 
     ``unsure`` where the attempt left open whether an earlier one reached the department.
 
     An outcome that comes late (the lease was over, somebody else took the message up) counts only where it says that
     the department has the message. Returns what the delivery became, ``None`` where nothing changed.
     """
-    current = standing.state is DeliveryState.SENDING and not standing.offered and standing.tries == tries
+    current = standing.state is DeliveryState.SENDING and not standing.offered and standing.sent_at == attempt
     if not current and not isinstance(outcome, Delivered):
         return None
     settle_seconds = (
@@ -122,5 +122,5 @@ def proved(tx: Transaction, delivery_id: UUID, profile: Profile, *, at: datetime
     """The department speaks about an assignment, so it has the message of which that was unknown."""
     standing = deliveries.lock(tx, delivery_id)
     if standing is not None:
-        settle(tx, standing, Delivered(), profile, tries=None, at=at)
+        settle(tx, standing, Delivered(), profile, attempt=None, at=at)
         tx.wake("deliver")

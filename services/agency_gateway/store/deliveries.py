@@ -18,7 +18,10 @@ from services.agency_gateway.store import journal
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this process has in hand; ``ask`` where its outcome was unknown."""
+    """A delivery that this process has in hand; ``ask`` where its outcome was unknown.
+
+    ``sent_at``, the moment of the claim, tells this attempt from every other one.
+    """
 
     id: UUID
     agency_code: str
@@ -29,7 +32,7 @@ class Claimed:
     adapter: AdapterName
     statement_id: UUID | None
     ask: bool
-    tries: int
+    sent_at: datetime
     reference: str | None
     trace: str | None
     created_at: datetime
@@ -105,7 +108,7 @@ with open_lane as materialized (
         due_at = null, lease_until = %(lease_until)s, worker = %(worker)s, sent_at = %(at)s
     from due where delivery.id = due.id
     returning delivery.id, delivery.agency_code, delivery.assignment_id, delivery.matter_id, delivery.kind,
-        delivery.version, delivery.adapter, delivery.statement_id, delivery.ask, delivery.tries, delivery.reference,
+        delivery.version, delivery.adapter, delivery.statement_id, delivery.ask, delivery.sent_at, delivery.reference,
         delivery.trace, delivery.created_at
 ), served as (
     update lane set served_at = %(at)s, ready_at = %(at)s + make_interval(secs => lane.pause_seconds * per.n),
@@ -245,8 +248,8 @@ def go_by(tx: Transaction, items: Sequence[Claimed]) -> None:
     """Note the adapters by which deliveries in hand go, where that is another one than they were queued for."""
     for item in items:
         tx.write(
-            "update delivery set adapter = %s where id = %s and state = 'sending' and tries = %s",
-            (item.adapter.value, item.id, item.tries),
+            "update delivery set adapter = %s where id = %s and state = 'sending' and sent_at = %s",
+            (item.adapter.value, item.id, item.sent_at),
         )
 
 

@@ -24,7 +24,10 @@ from lianban.contracts.routing import AssignmentWithdrawn
 from services.agency_gateway.adapters.rest_push import client, wire
 from services.agency_gateway.app import console, delivering, feeding, journaling, metrics, profiles
 from services.agency_gateway.app.profile_schema import InvalidProfile
+from services.agency_gateway.domain.delivery import Stuck
 from services.agency_gateway.domain.lane import Breaker, Circuit
+from services.agency_gateway.domain.profile import Profile
+from services.agency_gateway.domain.trouble import Trouble
 from services.agency_gateway.store import deliveries
 from tests.integration.agency_gateway.conftest import (
     CANARY,
@@ -555,6 +558,20 @@ def test_what_left_the_feed_can_come_back_at_its_end(look: Look, intake: Intake)
         ((_, message),) = feeding.messages(tx, URBAN.code, after=before.next, limit=10, at=now()).items
     assert message["assignment_id"] == str(sent.id)
     assert state_of(look, other.id)["offered_at"]
+
+
+def test_the_outcome_of_a_lost_attempt_does_not_pass_for_that_of_a_new_one(look: Look, intake: Intake) -> None:
+    sent = send(intake, TOWN)
+    with database().transaction() as tx:
+        (lost,) = deliveries.claim(tx, at=now(), worker="another:1", lease=timedelta(seconds=-1), lanes=5, most=5)
+    assert delivering.recover() == 1
+    with database().transaction() as tx:
+        console.retry(tx, lost.id, at=now())  # starts over
+        deliveries.claim(tx, at=now(), worker="another:2", lease=timedelta(hours=1), lanes=5, most=5)
+    late = delivering._Ended(lost, delivering._Result(Stuck(Trouble.BUG)), Profile(TOWN.code))
+    with database().transaction() as tx:
+        delivering._write_all(tx, [late], at=now())
+    assert state_of(look, sent.id)["state"] == "sending"
 
 
 def test_an_attempt_that_counts_no_longer_lays_nothing_into_the_feed(look: Look, intake: Intake) -> None:
