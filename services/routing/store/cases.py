@@ -140,6 +140,7 @@ def load(tx: Transaction, case_id: UUID) -> Case | None:
 
 def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
     """Add a new case; false when it is there already."""
+    tx.memory.pop((_MEMORY, case.id), None)  # what was read for the batch says that there is none
     return bool(
         tx.execute(
             """

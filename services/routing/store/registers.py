@@ -87,7 +87,7 @@ def agency_page(tx: Transaction, *, q: str | None, after: str | None, limit: int
 
 def put_agency(tx: Transaction, item: Agency, *, at: datetime) -> None:
     """Add an agency or change it."""
-    _recent.clear()
+    tx.after_commit("registers", _recent.clear)
     tx.write(
         """
         insert into agency (code, name, level, region_code, petition_office, superior_government, superior_vertical,
@@ -157,7 +157,7 @@ def for_suggesting(tx: Transaction) -> tuple[list[MatterType], dict[str, Agency]
 
 def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:
     """Add an item of the catalogue or change it; its revision rises only when something changed."""
-    _recent.clear()
+    tx.after_commit("registers", _recent.clear)
     tx.write(
         """
         insert into matter_type as old (code, item, field, name, name_en, lead, co_handlers, keywords, examples, basis,

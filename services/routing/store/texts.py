@@ -24,9 +24,9 @@ def take_due_cases(tx: Transaction, *, at: datetime, until: datetime, limit: int
     return [row["id"] for row in rows]
 
 
-def suggestion_made(tx: Transaction, case_id: UUID) -> None:
-    """The case no longer waits for a suggestion."""
-    tx.write("update petition_case set suggest_due = null where id = %s", (case_id,))
+def suggestion_made(tx: Transaction, case_id: UUID, *, lent_until: datetime) -> None:
+    """The case no longer waits for a suggestion, unless its text changed since it was lent until that moment."""
+    tx.write("update petition_case set suggest_due = null where id = %s and suggest_due = %s", (case_id, lent_until))
 
 
 def want_suggestion(tx: Transaction, case_id: UUID, *, at: datetime) -> None:

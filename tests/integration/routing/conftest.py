@@ -99,6 +99,7 @@ class City:
 
     connection: psycopg.Connection[DictRow]
     matters: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    registered: dict[UUID, MatterRegistered] = field(default_factory=dict)
 
     def hear(self, event: Any, subject: UUID, *, at: datetime = NOW, source: str = "intake") -> None:
         """Let routing handle an event as its inbox would."""
@@ -130,6 +131,7 @@ class City:
             "claims": [{"id": str(c.id), "ordinal": c.ordinal, "text": f"诉求{c.ordinal}"} for c in event.claims],
             "attachments": [],
         }
+        self.registered[matter] = event
         self.hear(event, matter)
         return matter
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 
 from lianban.chassis import time
 from lianban.chassis.errors import Rejected
+from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.contracts import agency_gateway as gateway
 from lianban.contracts import routing as said
@@ -34,8 +36,11 @@ from lianban.contracts.refs import ClaimOutcome, RatingVote
 from services.routing.app import assigning, looking, reopening, statements, suggestion
 from services.routing.app import policy as site_policy
 from services.routing.app.assigning import Chosen, Officer
+from services.routing.app.hearing import HANDLERS
+from services.routing.domain import suggesting
 from services.routing.domain.case import Case
 from services.routing.domain.policy import Policy, StatedCase
+from services.routing.store import cases
 from tests.integration.routing.conftest import NOW, City, ref
 
 OFFICER = Officer("李转办", None)
@@ -399,6 +404,64 @@ def test_withdrawal_takes_the_parts_back(city: City) -> None:
     city.hear(MatterWithdrawn(withdrawn_at=NOW), matter)
     assert state(city, matter) == (MatterState.WITHDRAWN.value, None)
     assert city.last(matter, said.CaseClosed).reason is ClosingReason.WITHDRAWN
+
+
+def test_a_withdrawal_that_comes_in_one_batch_with_the_registration_has_its_effect(city: City) -> None:
+    matter, other = city.register(), uuid4()
+    registered = replace(city.registered[matter], number="QH000000000099")
+    with database().transaction() as tx:
+        tx.ask_for([other])
+        cases.prepare(tx, [other])
+        tx.settle()
+        for event in (registered, MatterWithdrawn(withdrawn_at=NOW)):
+            HANDLERS[type(event)](tx, Received(uuid4(), other, "intake", 1, NOW, event))
+    assert state(city, other) == (MatterState.WITHDRAWN.value, None)
+
+
+def test_a_supplement_that_comes_while_a_suggestion_is_made_is_fetched_all_the_same(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matter = city.register()
+    fetch: Any = suggestion.__dict__["fetch"]
+
+    def fetch_and_hear(*args: Any, **kwargs: Any) -> Any:
+        answer = fetch(*args, **kwargs)
+        if "supplements" not in city.matters[matter]:
+            city.matters[matter] = {
+                **city.matters[matter],
+                "supplements": [{"id": str(uuid4()), "text": "又来了罐车", "supplemented_at": NOW.isoformat()}],
+            }
+            city.hear(MatterSupplemented(supplement_id=uuid4(), attachments=0, supplemented_at=NOW), matter)
+        return answer
+
+    monkeypatch.setattr(suggestion, "fetch", fetch_and_hear)
+    assert suggestion.run_due() == 1
+    assert suggestion.run_due() == 1
+    with database().transaction() as tx:
+        seen = looking.view(tx, matter, territory=None)
+    assert seen.text is not None
+    assert [text for _, text in seen.text.supplements] == ["又来了罐车"]
+
+
+def test_a_matter_whose_suggestion_fails_does_not_hold_up_the_others(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, bad, last = (city.register() for _ in range(3))
+    suggest = suggesting.suggest
+
+    def failing(**given: Any) -> Any:
+        if "诉求的" in given["text"]:
+            raise ZeroDivisionError
+        return suggest(**given)
+
+    city.matters[bad]["title"] = "诉求的"
+    monkeypatch.setattr(suggesting, "suggest", failing)
+    assert suggestion.run_due() == 3
+    assert [len(city.said(matter)) for matter in (first, bad, last)] == [1, 0, 1]
+    monkeypatch.setattr(suggesting, "suggest", suggest)
+    with time.at(time.now() + suggestion.LENT + timedelta(seconds=1)):
+        assert suggestion.run_due() == 1
+    assert len(city.said(bad)) == 1
 
 
 def test_what_happens_to_a_sealed_matter_is_not_routings_business(city: City) -> None:
