@@ -95,9 +95,12 @@ class _Gathering(logging.StreamHandler[TextIO]):
         """Write what is kept."""
         with self.lock or nullcontext():
             lines, self._lines, self._size = self._lines, [], 0
-        if lines:
-            self.stream.write("".join(lines))
-        super().flush()
+        try:
+            if lines:
+                self.stream.write("".join(lines))
+            super().flush()
+        except (OSError, ValueError) as error:  # a full disk, a broken pipe: whoever logs must not fail by it
+            self.handleError(logging.LogRecord(__name__, logging.ERROR, __file__, 0, "%s", (error,), sys.exc_info()))
 
 
 def configure(service: str, level: str = "INFO", *, gather: bool = False) -> None:
@@ -132,6 +135,8 @@ def configure(service: str, level: str = "INFO", *, gather: bool = False) -> Non
     root.setLevel(level)
     for noisy in ("amqp", "kombu", "urllib3", "werkzeug", "nameko", "yoyo", "psycopg.pool"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It quotes the server's message in full where an error follows another one.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     # It quotes in full what a worker raised; the bus tells that itself, without values.
     logging.getLogger("nameko.containers").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)

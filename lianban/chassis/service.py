@@ -263,4 +263,5 @@ def run(service_class: type) -> None:
 def _write_logs() -> None:
     while True:
         eventlet.sleep(LOG_SECONDS)
-        logs.flush()
+        with suppress(Exception):  # a full disk ends the lines, not the writing of later ones
+            logs.flush()

@@ -129,3 +129,22 @@ def test_no_more_is_kept_back_than_a_bound(lines: Callable[[], list[dict[str, An
     assert 300 < len(lines()) < 500
     logs.flush()
     assert [line["number"] for line in lines()] == list(range(500))
+
+
+@gathered
+def test_a_line_that_cannot_be_written_fails_nobody(
+    lines: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (handler,) = (h for h in logging.getLogger().handlers if isinstance(h, logs._Gathering))
+    written, handler.stream = handler.stream, Full()
+    structlog.get_logger().warning("lost")
+    handler.stream = written
+    structlog.get_logger().warning("written again")
+    assert [line["event"] for line in lines()] == ["written again"]
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
