@@ -171,7 +171,8 @@ def _keep(tx: Transaction, scope: tuple[str, str, str], response: Response) -> N
 
 
 def _body_digest() -> str:
-    digest = hashlib.sha256()
+    # What the request is about stands in its path and in the code that opens a matter as well.
+    digest = hashlib.sha256(f"{request.path}\n{request.headers.get('X-Query-Code', '')}\n".encode())
     if request.mimetype in ("multipart/form-data", "application/x-www-form-urlencoded"):
         for name in sorted(set(request.form) - {"csrf_token", FIELD}):
             for value in request.form.getlist(name):

@@ -69,6 +69,8 @@ def _receive(data: bytes, given_name: str, *, uploader: str, at: datetime) -> Re
             status=413,
             field="/file",
         )
+    with database().transaction() as tx:
+        tx.settle()  # a key that was used before is found here, before anything is written to the disk
     upload = uuid4()
     path = path_of(upload, at)
     media_type, digest = offload(_inspect_and_keep, data, path, upload)

@@ -78,6 +78,12 @@ def app(service_database: Looking, gate: Entered) -> Flask:
     def closed() -> Response:
         return Response(status=409) if register("closed") else Response()
 
+    @api.post("/of/<int:number>")
+    @public
+    @idempotent
+    def of(number: int) -> Response:
+        return Response(str(register(str(number))))
+
     @api.post("/judged")
     @public
     @idempotent
@@ -142,6 +148,20 @@ def test_the_stored_answer_is_sealed(client: FlaskClient, service_database: Look
     assert row is not None
     assert b"geheim" not in bytes.fromhex(row["stored"].removeprefix("\\x"))
     assert "geheim" not in row["headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/api/v1/matters/of/2", {}), ("/api/v1/matters/of/1", {"X-Query-Code": "2222-2222"})],
+    ids=["another matter", "another query code"],
+)
+def test_a_key_that_was_used_for_something_else_is_refused(
+    client: FlaskClient, path: str, headers: dict[str, str]
+) -> None:
+    given = {"Idempotency-Key": "k-1", "X-Query-Code": "1111-1111"}
+    assert client.post("/api/v1/matters/of/1", headers=given).status_code == 200
+    other: Any = client.post(path, headers=given | headers)
+    assert (other.status_code, other.json["type"]) == (422, "/problems/idempotency-key-reused")
 
 
 def test_a_used_key_gives_its_answer_though_the_request_would_be_refused_today(
