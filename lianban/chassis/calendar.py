@@ -17,6 +17,7 @@ def keep(tx: Transaction, event: Received[CalendarChanged]) -> None:
 
 def store_year(tx: Transaction, year: int, status: YearStatus, days: tuple[CalendarDay, ...]) -> None:
     """Write one year of the calendar in place of what was there."""
+    tx.after_commit("calendar read", _recent.clear)
     tx.write(
         "insert into calendar_year (year, status) values (%s, %s)"
         " on conflict (year) do update set status = excluded.status",

@@ -119,7 +119,7 @@ class Transaction:
         self.connection = connection
         self.service = service
         self.memory: dict[tuple[str, Any], Any] = {}
-        self._to_begin = begin
+        self._to_begin = self._whole = begin
         self._writes: list[tuple[str, Any, Take | None]] = []
         self._rows: dict[str, list[Sequence[Any]]] = {}
         self.streams: dict[UUID, Stream] = {}
@@ -222,7 +222,10 @@ class Transaction:
         self.settle()
         try:
             with self.connection.transaction():
+                before, self._at_end = self._at_end, {}
                 yield
+                self._do_what_follows()  # here, so that a failure is its cause's
+                self._at_end = before
                 self.settle()
         except BaseException:
             del self._emitted[emitted:]
@@ -269,12 +272,18 @@ class Transaction:
         """
         if at.tzinfo is None:
             raise ValueError("at must have an offset")
+        self._must_commit()
         self._emitted.append(_Emitted(event.TYPE, dump(event), subject, at, self.cause, traces.current()))
         self.wake("relay")
 
     def wake(self, loop: str) -> None:
         """After commit, wake a worker loop of this process."""
-        self._after_commit[loop] = lambda: wake(loop)
+        self.after_commit(loop, lambda: wake(loop))
+
+    def after_commit(self, name: str, action: Callable[[], None]) -> None:
+        """After commit, do this once, however often it was asked for under this name."""
+        self._must_commit()
+        self._after_commit[name] = action
 
     def trace_of(self, subject: UUID) -> traces.Carried | None:
         """The trace in which a subject was last worked on here; nothing is asked while no traces are collected."""
@@ -290,13 +299,16 @@ class Transaction:
 
         For what follows from everything that was done to some subjects, and for what is cheaper together.
         """
+        self._must_commit()
         self._at_end.setdefault(action, {})[item] = None
+
+    def _must_commit(self) -> None:
+        if not self._whole:
+            raise RuntimeError("a transaction that is not whole has no commit at which this could happen")
 
     def flush(self) -> None:
         """Do what follows, number the emitted events and write them and the streams; called before commit."""
-        while self._at_end:
-            action, items = self._at_end.popitem()
-            action(self, list(items))
+        self._do_what_follows()
         if self._emitted:
             latest = {item.subject: item.trace.text for item in self._emitted if item.trace}
             self._take_for(Counter(item.subject for item in self._emitted), latest)
@@ -333,6 +345,11 @@ class Transaction:
                 )
             self._emitted.clear()
         self._write_streams()
+
+    def _do_what_follows(self) -> None:
+        while self._at_end:
+            action, items = self._at_end.popitem()
+            action(self, list(items))
 
     def _write_streams(self) -> None:
         began = [(subject, stream) for subject, stream in self.streams.items() if stream.new]
@@ -470,8 +487,13 @@ class Database:
         try:
             with self._pool.connection() as connection:
                 tx = Transaction(connection, self.service, begin=whole)
-                yield tx
-                tx.commit() if whole else tx.settle()
+                try:
+                    yield tx
+                    tx.commit() if whole else tx.settle()
+                except BaseException:
+                    if not whole:  # no rollback tells psycopg which of its prepared statements are there
+                        connection.close()
+                    raise
         except UNAVAILABLE as error:
             if not isinstance(error, OF_ONE_STATEMENT):
                 metrics.database_unavailable.inc()

@@ -20,7 +20,7 @@ from psycopg.generators import send
 Row = TypeVar("Row")
 
 MOST = 2000
-"""Statements that are gathered at most; then they are sent, and the answers so far are taken."""
+"""Statements that are gathered at most; then they are sent."""
 
 
 class _Gathering(Pipeline):
@@ -39,8 +39,13 @@ class _Gathering(Pipeline):
 
     def _send(self) -> Generator[Any, Any, None]:
         if self.command_queue:
-            while self.command_queue:
-                self.command_queue.popleft()()
+            try:
+                while self.command_queue:
+                    self.command_queue.popleft()()
+            except BaseException:  # one that cannot be sent must not be passed over: a commit may stand behind it
+                self.command_queue.clear()
+                self.pgconn.finish()
+                raise
             yield from send(self.pgconn)
 
 

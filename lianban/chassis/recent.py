@@ -1,7 +1,7 @@
 """What was read a moment ago, for what is asked again and again and seldom changes: one read serves some seconds.
 
 A change counts everywhere in the process when these seconds are over, and at once where the process that makes it calls
-:meth:`Recent.forget` or :meth:`Recent.clear`.
+:meth:`Recent.forget` or :meth:`Recent.clear` after its commit.
 """
 
 from __future__ import annotations

@@ -8,11 +8,20 @@ are the server's (``statement_timeout``) and the connection's (keep-alive, ``tcp
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from eventlet import hubs, patcher
 
 RV = TypeVar("RV")
+
+LOOK_SECONDS = 0.05
+"""How often a greenlet that cannot send looks whether there is something to read."""
+
+
+class _LookAgain(Exception):
+    """It is time to look at both directions again."""
+
 
 READ, WRITE = 1, 2
 """psycopg's ``Wait`` and ``Ready``, as numbers."""
@@ -44,11 +53,10 @@ def _ready(fileno: int, wanted: int) -> int:
     if wanted == READ:
         hubs.trampoline(fileno, read=True)
         return READ
-    ready = _now(fileno, wanted)
-    if ready:  # what is sent almost always fits into the socket's buffer
-        return ready
-    hubs.trampoline(fileno, write=True)
-    return WRITE
+    while not (ready := _now(fileno, wanted)):  # what is sent almost always fits into the socket's buffer
+        with suppress(_LookAgain):  # the hub waits for one direction, and the server may itself wait to be read
+            hubs.trampoline(fileno, write=True, timeout=LOOK_SECONDS, timeout_exc=_LookAgain)
+    return ready
 
 
 def _now(fileno: int, wanted: int) -> int:

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 def keep_region(tx: Transaction, region: RegionRegistered) -> None:
     """Insert or change a region."""
-    _names.forget(region.code)
+    tx.after_commit("names of regions", _names.clear)
     tx.write(
         """
         insert into region (code, name, level, parent_code) values (%s, %s, %s, %s)

@@ -51,5 +51,6 @@ def change(tx: Transaction, year: CalendarYear, *, actor: str, at: datetime) -> 
         subject=calendar_id(year.year),
         at=at,
     )
+    tx.after_commit("calendar seen", _seen.clear)
     tx.wake("recompute")
     return number

@@ -373,6 +373,24 @@ def test_what_fails_only_at_commit_is_quarantined_and_its_neighbours_are_done(lo
     assert effects(looking, good) == [("intake", 1)]
 
 
+def test_what_fails_at_the_end_is_the_fault_of_the_event_that_asked_for_it(looking: Looking) -> None:
+    bad, good = uuid4(), uuid4()
+
+    def at_end(tx: Transaction, subjects: list[UUID]) -> None:
+        if bad in subjects:
+            raise Retry("not yet")
+
+    def handler(tx: Transaction, event: Event) -> None:
+        note(tx, event)
+        tx.at_end(at_end, event.subject)
+
+    an_inbox(handlers={MatterSupplemented: handler}).handle([an_envelope(bad, 1), an_envelope(good, 1)])
+    held = waiting_one(looking, bad)
+    assert (held["state"], held["tries"]) == ("parked", 1)
+    assert effects(looking, bad) == []
+    assert effects(looking, good) == [("intake", 1)]
+
+
 def test_a_handler_that_swallows_an_error_of_the_database_loses_nothing(looking: Looking) -> None:
     bad, good = uuid4(), uuid4()
 

@@ -190,7 +190,7 @@ def test_what_a_savepoint_undoes_is_neither_appended_nor_done_at_the_end(service
         with tx.savepoint():
             tx.append(APPENDED, (6, "stays"))
             tx.at_end(keep, 3)
-    assert kept(service_database) == [(6, "stays"), (1, "at the end"), (3, "at the end")]
+    assert kept(service_database) == [(6, "stays"), (3, "at the end"), (1, "at the end")]
 
 
 def test_questions_go_out_in_order_with_what_is_written_and_are_answered_by_the_next_exchange(
@@ -214,3 +214,19 @@ def test_questions_go_out_in_order_with_what_is_written_and_are_answered_by_the_
         assert row is not None
         assert row["n"] == 7
         assert heard[2:] == [("with a statement", 1)]
+
+
+def test_a_transaction_without_a_commit_says_nothing(service_database: Looking) -> None:
+    with pytest.raises(RuntimeError), database().transaction(whole=False) as tx:
+        tx.emit(an_event(0), subject=uuid4(), at=MOMENT)
+
+
+def test_a_question_that_fails_without_a_transaction_leaves_no_half_prepared_statements(
+    service_database: Looking,
+) -> None:
+    for number in range(12):  # psycopg prepares a statement at its sixth use
+        with suppress(psycopg.errors.DivisionByZero), database().transaction(whole=False) as tx:
+            tx.execute_all([("select 1 / %s as n", (number % 2,)), ("select %s::int + 1 as n", (number,))])
+    with database().transaction(whole=False) as tx:
+        _, answer = tx.execute_all([("select 1 / %s as n", (1,)), ("select %s::int + 1 as n", (41,))])
+        assert answer.fetchone() == {"n": 42}

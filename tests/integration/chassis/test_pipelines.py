@@ -86,6 +86,26 @@ def test_more_than_is_gathered_at_most_goes_out_in_parts(connection: Connection[
     assert connection.execute("select count(*) as n from kept").fetchall() == [{"n": pipelines.MOST + 100}]
 
 
+def test_a_statement_that_cannot_be_sent_is_not_passed_over_by_the_commit_behind_it(
+    connection: Connection[DictRow], service_database: Looking
+) -> None:
+    def broken() -> None:
+        raise MemoryError
+
+    def send() -> None:
+        with connection.pipeline() as pipeline:
+            connection.execute("begin")
+            connection.execute("insert into kept values (1, 'a')")
+            pipeline.command_queue[-1] = broken
+            connection.execute("insert into kept values (2, 'b')")
+            connection.execute("commit")
+
+    with pytest.raises((MemoryError, psycopg.OperationalError)):
+        send()
+    assert connection.closed
+    assert service_database.execute("select count(*) as n from kept").fetchone() == {"n": 0}
+
+
 def test_large_questions_with_large_answers_do_not_wait_for_one_another(connection: Connection[DictRow]) -> None:
     word = "黑水" * 50_000
     with connection.pipeline():
