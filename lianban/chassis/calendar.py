@@ -36,7 +36,7 @@ _recent: Recent[None, WorkCalendar] = Recent(2.0)
 
 def recent(tx: Transaction) -> WorkCalendar:
     """The calendar as it was at most two seconds ago: for work that asks for it again and again."""
-    return _recent.get(None) or _recent.keep(None, read(tx))
+    return _recent.of(None, lambda: read(tx))
 
 
 def read(tx: Transaction) -> WorkCalendar:

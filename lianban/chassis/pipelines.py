@@ -26,6 +26,9 @@ MOST = 2000
 class _Gathering(Pipeline):
     """Sends at the end of the pipeline, or when very much has come together."""
 
+    _complete = False
+    """What was sent last ends with the synchronisation point: the server answers all of it without being asked."""
+
     def _communicate_gen(self) -> Generator[Any, Any, None]:
         queue = self.command_queue
         if not queue or (queue[-1] != self.pgconn.pipeline_sync and len(queue) < MOST):
@@ -35,18 +38,20 @@ class _Gathering(Pipeline):
     def _fetch_gen(self, *, flush: bool) -> Generator[Any, Any, None]:
         if flush:
             yield from self._send()
-        yield from super()._fetch_gen(flush=flush)
+        yield from super()._fetch_gen(flush=flush and not self._complete)
 
     def _send(self) -> Generator[Any, Any, None]:
-        if self.command_queue:
-            try:
-                while self.command_queue:
-                    self.command_queue.popleft()()
-            except BaseException:  # one that cannot be sent must not be passed over: a commit may stand behind it
-                self.command_queue.clear()
-                self.pgconn.finish()
-                raise
-            yield from send(self.pgconn)
+        if not self.command_queue:
+            return
+        self._complete = self.command_queue[-1] == self.pgconn.pipeline_sync
+        try:
+            while self.command_queue:
+                self.command_queue.popleft()()
+        except BaseException:  # one that cannot be sent must not be passed over: a commit may stand behind it
+            self.command_queue.clear()
+            self.pgconn.finish()
+            raise
+        yield from send(self.pgconn)
 
 
 class Connection(psycopg.Connection[Row]):

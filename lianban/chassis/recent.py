@@ -7,6 +7,7 @@ A change counts everywhere in the process when these seconds are over, and at on
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from lianban.chassis.settings import settings
@@ -37,6 +38,11 @@ class Recent(Generic[K, V]):
         """Keep what was just read, and return it."""
         self._kept[settings().database_url, key] = (time.monotonic(), value)
         return value
+
+    def of(self, key: K, read: Callable[[], V]) -> V:
+        """The value, read where it was not read recently."""
+        value = self.get(key)
+        return value if value is not None else self.keep(key, read())
 
     def forget(self, key: K) -> None:
         """Have a value read again at its next use."""

@@ -26,7 +26,7 @@ def present(tx: Transaction) -> tuple[int, WorkCalendar]:
     A clock computed on an edition that was replaced a moment ago carries that edition's number, and the
     recomputation finds it.
     """
-    return _seen.get(None) or _seen.keep(None, (editions.edition(tx), kept.read(tx)))
+    return _seen.of(None, lambda: (editions.edition(tx), kept.read(tx)))
 
 
 def seed() -> int:

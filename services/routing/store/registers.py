@@ -152,7 +152,7 @@ _recent: Recent[None, tuple[list[MatterType], dict[str, Agency]]] = Recent(2.0)
 
 def for_suggesting(tx: Transaction) -> tuple[list[MatterType], dict[str, Agency]]:
     """The responsibility catalogue and all agencies, as they were at most two seconds ago."""
-    return _recent.get(None) or _recent.keep(None, (matter_types(tx), agencies(tx)))
+    return _recent.of(None, lambda: (matter_types(tx), agencies(tx)))
 
 
 def put_matter_type(tx: Transaction, item: MatterType, *, at: datetime) -> None:

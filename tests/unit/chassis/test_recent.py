@@ -27,6 +27,7 @@ def test_a_value_is_good_for_its_seconds(clock: Clock) -> None:
     kept: Recent[str, int] = Recent(2.0)
     assert kept.get("a") is None
     assert kept.keep("a", 1) == 1
+    assert (kept.of("a", lambda: 2), kept.of("b", lambda: 2), kept.get("b")) == (1, 2, 2)
     clock.now += 1.9
     assert kept.get("a") == 1
     clock.now += 0.1
