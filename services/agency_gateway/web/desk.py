@@ -31,12 +31,13 @@ from lianban.chassis.web.idempotency import once_key
 from lianban.contracts.codes import AgencyRole, ExchangeKind, ObjectionReason, StaffRole
 from lianban.law.calendar import WorkCalendar
 from lianban.law.lifecycle import AssignmentAction, allowed_actions
-from lianban.law.rulebook import standard
+from lianban.law.rulebook import Lapse, standard
 from services.agency_gateway.adapters.desk import translation
 from services.agency_gateway.app import stating
 from services.agency_gateway.app.dates import due_of
 from services.agency_gateway.app.delivering import desk_context, link_to
 from services.agency_gateway.app.stating import Malformed, words_of
+from services.agency_gateway.domain.message import Due
 from services.agency_gateway.domain.refusal import reason_in_words
 from services.agency_gateway.domain.statement import LONGEST_BASIS, LONGEST_TEXT, StatementStatus, Via, content
 from services.agency_gateway.store import agencies, assignments, statements
@@ -103,8 +104,18 @@ def _keys(wanted: PageRequest) -> tuple[datetime, UUID] | None:
 
 def _next_due(assignment: Assignment, calendar: WorkCalendar, today: date) -> dict[str, Any] | None:
     for due in due_of(assignment, calendar):
-        return {"title": standard().rule(due.rule).label(language()), "day": due.day, "left": (due.day - today).days}
+        if not _ran_out(due, today):
+            return {
+                "title": standard().rule(due.rule).label(language()),
+                "day": due.day,
+                "left": (due.day - today).days,
+            }
     return None
+
+
+def _ran_out(due: Due, today: date) -> bool:
+    """Whether a right was not used in its time: that is no duty overdue (docs/adr/0009)."""
+    return standard().rule(due.rule).lapse is Lapse.ENDS and due.day < today
 
 
 def _titles(tx: Transaction, rows: Sequence[Assignment]) -> dict[UUID, str]:
@@ -223,6 +234,7 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
                 "article": standard().rule(due.rule).article(language()),
                 "day": due.day,
                 "left": (due.day - today).days,
+                "state": "lapsed" if _ran_out(due, today) else "running",
             }
             for due in due_of(assignment, read(tx))
         ],

@@ -88,6 +88,19 @@ def test_the_inbox_shows_own_assignments_with_their_nearest_date(look: Look, int
     assert "还剩" in html
 
 
+def test_a_time_to_object_that_passed_is_a_right_not_used_and_no_duty_overdue(
+    look: Look, intake: Intake, sign_in: Any
+) -> None:
+    sent = arrived(look, intake)
+    look.execute("update assignment set sent_at = now() - interval '12 days'")
+    client = sign_in(StaffRole.AGENCY, TOWN.code)
+    inbox = client.get("/desk/").get_data(as_text=True)
+    assert "异议" not in re.findall(rf"{sent.id}.*", inbox, re.S)[0].split("</tr>")[0]
+    page = client.get(f"/desk/assignments/{sent.id}").get_data(as_text=True)
+    assert "期满未行使" in page
+    assert "已超期" not in page
+
+
 def test_the_inbox_goes_on_by_pages_and_filters(look: Look, intake: Intake, sign_in: Any) -> None:
     for _ in range(3):
         send(intake, TOWN)
