@@ -193,6 +193,6 @@ def _exchange(
 
 
 def _seconds(header: str | None) -> float | None:
-    if header is None or not header.strip().isdigit():
+    if header is None or not (header.isascii() and header.strip().isdigit()):
         return None
     return float(header.strip()[:9])
