@@ -80,7 +80,10 @@ def _relieve(crew: Crew, config: Settings, version: str) -> Crew:
     crew.dismiss()
     log.info("working for %d agencies", len(agencies))
     crew = Crew(agencies, config)
-    settings.taken_up(config.config).write_text(version, encoding="utf-8")
+    try:
+        settings.taken_up(config.config).write_text(version, encoding="utf-8")
+    except OSError as error:
+        log.error("that the list is taken up cannot be written down: %s", error)
     return crew
 
 
