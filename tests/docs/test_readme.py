@@ -100,10 +100,11 @@ def test_both_readmes_have_the_same_sections_links_and_examples() -> None:
 def test_the_readmes_say_the_two_commands_and_what_they_answer() -> None:
     blocks = FENCE.findall(ENGLISH.read_text(encoding="utf-8"))
     assert [block for language, block in blocks if language == "sh"] == ["make run\n", "make test\n"]
-    preparing, output = [block for language, block in blocks if language == "text"]
+    preparing, output, tested = [block for language, block in blocks if language == "text"]
     assert preparing.startswith("[1/4] ")
     assert "✓ 就绪 ready in" in output
     assert "http://127.0.0.1:8080/" in output
+    assert re.search(r"^=+ \d+ passed, .* =+$", tested, re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", _documents(), ids=_name)
