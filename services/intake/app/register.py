@@ -44,10 +44,7 @@ def register(petition: Petition, *, by: Caller, at: datetime) -> Registered:
     matter = uuid4()
     words, persons, contacts = _seal(petition, matter)
     with database().transaction() as tx:
-        region_name = reference.region_name(tx, petition.region_code)
-        accused = _accused(tx, petition, region_name)
-        if region_name is None:
-            raise Faulty([_unknown_region(petition)])
+        region_name, accused = _named(tx, petition)
         new = matters.NewMatter(
             id=matter,
             number=number.compose(china_day(at), matters.running_numbers.next(tx)),
@@ -144,10 +141,10 @@ def _seal(petition: Petition, matter: UUID) -> tuple[bytes, bytes | None, list[b
     return sealed_words, sealed_persons, contacts_of(petition.persons)
 
 
-def _accused(tx: Transaction, petition: Petition, region_name: str | None) -> tuple[AgencyRef, ...]:
-    if not petition.accused:
-        return ()
-    known = reference.agencies(tx, petition.accused)
+def _named(tx: Transaction, petition: Petition) -> tuple[str, tuple[AgencyRef, ...]]:
+    """The name of the region and the accused agencies; raises Faulty with everything that is not registered."""
+    region_name = reference.region_name(tx, petition.region_code)
+    known = reference.agencies(tx, petition.accused) if petition.accused else {}
     faults = [
         Fault(
             f"/accused/{index}", "unknown-agency", f"名册中没有代码为“{code}”的单位", f"no agency has the code {code}"
@@ -155,11 +152,11 @@ def _accused(tx: Transaction, petition: Petition, region_name: str | None) -> tu
         for index, code in enumerate(petition.accused)
         if code not in known
     ]
+    if region_name is None:
+        raise Faulty([*faults, _unknown_region(petition)])
     if faults:
-        if region_name is None:
-            faults.append(_unknown_region(petition))
         raise Faulty(faults)
-    return tuple(known[code] for code in petition.accused)
+    return region_name, tuple(known[code] for code in petition.accused)
 
 
 def _unknown_region(petition: Petition) -> Fault:

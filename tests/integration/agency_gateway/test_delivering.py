@@ -152,6 +152,16 @@ def test_where_nobody_can_be_asked_and_a_repeat_is_not_safe_a_person_decides(
     assert state_of(look, sent.id)["trouble"] == "cannot-ask"
 
 
+def _sent_into_the_unknown(intake: Intake, department: Department) -> Sent:
+    """A message that the department stored without saying so, and about which it gives no answer for now."""
+    register(a_profile(department.url))
+    department.plays = ["reset-after-storing"]
+    department.question_play = "500"
+    sent = send(intake)
+    run_until(lambda: department.questions >= 1)
+    return sent
+
+
 def _has_it_once(department: Department, sent: Sent, look: Look) -> None:
     """The department got the message, once, and was found out to have it."""
     assert [ticket["times"] for ticket in department.tickets.values()] == [1]
@@ -162,11 +172,7 @@ def _has_it_once(department: Department, sent: Sent, look: Look) -> None:
 def test_what_is_unknown_while_intake_is_away_is_still_asked_for_before_it_is_sent_again(
     look: Look, intake: Intake, department: Department
 ) -> None:
-    register(a_profile(department.url))
-    department.plays = ["reset-after-storing"]
-    department.question_play = "500"
-    sent = send(intake)
-    run_until(lambda: department.questions >= 1)
+    sent = _sent_into_the_unknown(intake, department)
     intake.away, department.question_play = True, None
     run_until(lambda: state_of(look, sent.id)["trouble"] == "source-away")
     tries = state_of(look, sent.id)["tries"]
@@ -179,11 +185,7 @@ def test_what_is_unknown_while_intake_is_away_is_still_asked_for_before_it_is_se
 def test_what_was_parked_while_it_was_unknown_is_asked_for_when_a_person_tries_it_again(
     look: Look, intake: Intake, department: Department
 ) -> None:
-    register(a_profile(department.url))
-    department.plays = ["reset-after-storing"]
-    department.question_play = "500"
-    sent = send(intake)
-    run_until(lambda: department.questions >= 1)
+    sent = _sent_into_the_unknown(intake, department)
     intake.missing.add(str(sent.matter_id))
     run_until(lambda: state_of(look, sent.id)["state"] == "parked")
     register({"agency": ECOLOGY.code, "adapter": "pull", "level": 2})  # the other system does not have it, perhaps
