@@ -209,7 +209,7 @@ def make_environment(purpose: str) -> None:
     """Create the virtual environment and install exactly what is locked."""
     python = VENV / "bin" / "python"
     usable = python.exists() and subprocess.run(
-        [str(python), "-c", f"import sys, pip; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"],
+        [str(python), "-c", f"import sys, pip; sys.exit(sys.version != {sys.version!r})"],
         capture_output=True,
         check=False,
     ).returncode == 0  # fmt: skip

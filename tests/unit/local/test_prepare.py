@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,3 +54,28 @@ def test_a_package_that_is_missing_after_its_installation_is_named(somebody: pyt
     somebody.setattr(prepare, "run", lambda command: None)
     with pytest.raises(prepare.Trouble, match="Still missing after the installation: nginx-light"):
         prepare.install_packages("run")
+
+
+def setup_with(python: Path) -> subprocess.CompletedProcess[str]:
+    """The set-up called with a Python of the caller's choice."""
+    return subprocess.run(
+        ["sh", str(prepare.ROOT / "deploy" / "local" / "prepare.sh"), "run"],
+        env={"PATH": os.environ["PATH"], "LIANBAN_PYTHON": str(python)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_python_that_is_asked_for_does_the_set_up(tmp_path: Path) -> None:
+    chosen = tmp_path / "python"
+    chosen.write_text('#!/bin/sh\n[ "$1" = -c ] || echo "set up by mine: ${1##*/} $2"\n')
+    chosen.chmod(0o755)
+    assert setup_with(chosen).stdout == "set up by mine: prepare.py run\n"
+
+
+def test_a_python_that_cannot_be_used_is_named_and_nothing_else_is_taken(tmp_path: Path) -> None:
+    old = tmp_path / "python2"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = setup_with(old)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"LIANBAN_PYTHON={old} is none" in done.stderr
