@@ -10,6 +10,7 @@ commit with the last, and what is only written (:meth:`Transaction.write`) with 
 from __future__ import annotations
 
 import json
+import re
 import time as clock
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from lianban.chassis import metrics, traces
+from lianban.chassis.arrays import ADAPTING
 from lianban.chassis.ids import time_ordered
 from lianban.chassis.pipelines import Connection
 from lianban.chassis.readiness import readiness
@@ -77,6 +79,16 @@ class _Emitted:
 
 
 @dataclass(slots=True)
+class Written:
+    """A statement that goes out with the next exchange; until it is ``sent`` its parameters may still be changed."""
+
+    sql: str
+    params: Sequence[Any] | dict[str, Any]
+    take: Take | None = None
+    sent: bool = False
+
+
+@dataclass(slots=True)
 class QueryStatistics:
     """How often each statement ran in this process and how long it took in all."""
 
@@ -107,6 +119,22 @@ _TAKE_STREAMS = """
 select subject, sequence, marks, trace from stream where subject = any(%s) order by subject for update
 """
 
+_UNNESTED = re.compile(r"select \* from unnest\(([^()]*)\)")
+
+
+@cache
+def _of_one_row(sql: str) -> str | None:
+    """A statement that takes all of ``unnest``, with the values of one row instead; None where it is not like that."""
+    changed, found = _UNNESTED.subn(lambda found: f"values ({found[1].replace('[]', '')})", sql)
+    return changed if found else None
+
+
+def _together(sql: str, rows: list[Sequence[Any]]) -> tuple[str, Sequence[Any]]:
+    """A statement that takes arrays, and its arrays; with a single row its values, which costs less on both sides."""
+    if len(rows) == 1 and (single := _of_one_row(sql)) is not None:
+        return single, rows[0]
+    return sql, [list(column) for column in zip(*rows, strict=True)]
+
 
 class Transaction:
     """A unit of work: statements, events to emit and loops to wake, all or nothing.
@@ -120,7 +148,7 @@ class Transaction:
         self.service = service
         self.memory: dict[tuple[str, Any], Any] = {}
         self._to_begin = self._whole = begin
-        self._writes: list[tuple[str, Any, Take | None]] = []
+        self._writes: list[Written] = []
         self._rows: dict[str, list[Sequence[Any]]] = {}
         self.streams: dict[UUID, Stream] = {}
         self.cause: UUID | None = None
@@ -141,7 +169,7 @@ class Transaction:
 
     def ask(self, sql: str, params: Sequence[Any] | dict[str, Any], take: Take) -> None:
         """A question that goes out with the next statement, in the same exchange; ``take`` gets its rows then."""
-        self._writes.append((sql, params, take))
+        self._writes.append(Written(sql, params, take))
 
     def execute_all(
         self, asked: Iterable[tuple[str, Sequence[Any] | dict[str, Any]]], *, lock: Iterable[UUID] = ()
@@ -160,19 +188,21 @@ class Transaction:
         statistics.note(sql, clock.perf_counter() - started)
         return answer
 
-    def write(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> None:
+    def write(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> Written:
         """Run a statement whose outcome nobody asks for: it goes out with the next that is asked, or at commit.
 
         What the database refuses is raised then, and the transaction fails.
         """
-        self._writes.append((sql, params, None))
+        written = Written(sql, params)
+        self._writes.append(written)
+        return written
 
     def write_many(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
         """:meth:`write` for each of many rows."""
-        self._writes.extend((sql, row, None) for row in rows)
+        self._writes.extend(Written(sql, row) for row in rows)
 
     def append(self, sql: str, row: Sequence[Any]) -> None:
-        """A row among those that one statement takes together: ``sql`` gets an array for each column.
+        """A row among those that one statement takes together: ``sql`` selects from ``unnest`` of an array per column.
 
         Rows go out in their order, behind what was written until then; nothing written after them may stand on them.
         """
@@ -196,15 +226,18 @@ class Transaction:
             self._to_begin = False
         writes, self._writes = self._writes, []
         rows, self._rows = self._rows, {}
-        writes += [(sql, [list(column) for column in zip(*items, strict=True)], None) for sql, items in rows.items()]
+        writes += [Written(*_together(sql, items)) for sql, items in rows.items()]
         asked = []
+        unheard = self.connection.cursor()
         started = clock.perf_counter()
-        for sql, params, take in writes:
-            cursor = self.connection.execute(sql, params)
-            if take is not None:
-                asked.append((take, cursor))
+        for item in writes:
+            item.sent = True
+            if item.take is None:
+                unheard.execute(item.sql, item.params)
+            else:
+                asked.append((item.take, self.connection.execute(item.sql, item.params)))
             ended = clock.perf_counter()
-            statistics.note(sql, ended - started)
+            statistics.note(item.sql, ended - started)
             started = ended
         return asked
 
@@ -354,15 +387,11 @@ class Transaction:
     def _write_streams(self) -> None:
         began = [(subject, stream) for subject, stream in self.streams.items() if stream.new]
         changed = [(subject, stream) for subject, stream in self.streams.items() if stream.changed and not stream.new]
-        if began:
-            self.write(
+        for subject, stream in began:
+            self.append(
                 "insert into stream (subject, sequence, trace)"
                 " select * from unnest(%s::uuid[], %s::bigint[], %s::text[])",
-                (
-                    [subject for subject, _ in began],
-                    [stream.sequence for _, stream in began],
-                    [stream.trace for _, stream in began],
-                ),
+                (subject, stream.sequence, stream.trace),
             )
         if changed:
             self.write(
@@ -443,6 +472,7 @@ class Database:
             "keepalives_count": 3,
             "tcp_user_timeout": 30000,
             "application_name": f"lianban-{service}",
+            "context": ADAPTING,
             "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
             " -c lock_timeout=10000 -c timezone=UTC",
         }

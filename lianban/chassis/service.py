@@ -24,7 +24,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wsgi import ClosingIterator
 
 import lianban
-from lianban.chassis import logs, metrics, relay, traces
+from lianban.chassis import garbage, logs, metrics, relay, traces
 from lianban.chassis.consume import Batch, consume
 from lianban.chassis.database import UNAVAILABLE, statistics
 from lianban.chassis.inspect import measure_inbox
@@ -247,6 +247,7 @@ def run(service_class: type) -> None:
     signal.signal(signal.SIGTERM, asked)
     signal.signal(signal.SIGINT, asked)
     runner.start()
+    garbage.settle()
     log.info("service.started", pid=os.getpid(), http_port=given.http_port, ops_port=given.ops_port)
     died = eventlet.spawn(runner.wait)
     died.link(asked)

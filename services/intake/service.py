@@ -7,6 +7,7 @@ from lianban.chassis.service import Batch, Http, Loop, Ops, Relay, consume
 from lianban.chassis.topology import HEARS
 from services.intake.app import attach
 from services.intake.app.hearing import HANDLERS
+from services.intake.store import progress
 from services.intake.web import create_app
 
 
@@ -20,7 +21,7 @@ class IntakeService:
     retention = Loop("retention", retention.prune, every=600.0)
     waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600.0)
 
-    @consume(hears=HEARS["intake"], handlers=HANDLERS)
+    @consume(hears=HEARS["intake"], handlers=HANDLERS, prepare=progress.prepare)
     def on_events(self, batch: Batch) -> None:
         """Give a batch of events its effect."""
         batch.handle()

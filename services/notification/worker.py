@@ -26,7 +26,7 @@ import typst
 from prometheus_client import make_wsgi_app
 
 import lianban
-from lianban.chassis import logs, traces
+from lianban.chassis import garbage, logs, traces
 from lianban.chassis.database import UNAVAILABLE, Transaction
 from lianban.chassis.logs import say
 from lianban.chassis.readiness import readiness
@@ -272,6 +272,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     press = Press()
     readiness.up("press")
+    garbage.settle()
     log.info("press.started")
     work(press, stop)
     server.shutdown()

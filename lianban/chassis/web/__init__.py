@@ -31,7 +31,7 @@ An API view. Every view says who may use it (``@require`` or ``@public``), or th
     def assign(body, case_id): ...
 
 Other bodies than 1 MB of JSON: ``@body(megabytes=25, types=("multipart/form-data",))``. A tighter rate:
-``@limiter.limit("5 per minute")``. Departments' systems: ``@require(StaffRole.AGENCY, kinds={"agency"})``; people:
+``@limited("5 per minute")``. Departments' systems: ``@require(StaffRole.AGENCY, kinds={"agency"})``; people:
 ``kinds={"staff"}``. Errors: raise ``Rejected`` (never return an error body); validation errors, 404, 503 and bugs
 become problem documents by themselves. Requests of other services: ``lianban.chassis.internal.internal``.
 
@@ -78,10 +78,11 @@ from lianban.chassis.web.access import (
 from lianban.chassis.web.application import Api, Pages, create_app
 from lianban.chassis.web.idempotency import idempotent
 from lianban.chassis.web.languages import _, _l, language
+from lianban.chassis.web.limiting import limited
 from lianban.chassis.web.openapi import build_openapi
 from lianban.chassis.web.paging import Page, PageQuery, PageRequest, decode_cursor, encode_cursor
 from lianban.chassis.web.problems import problem, rejected_fields
-from lianban.chassis.web.protection import body, limiter
+from lianban.chassis.web.protection import body
 from lianban.chassis.web.validation import read_form
 
 __all__ = [
@@ -102,7 +103,7 @@ __all__ = [
     "encode_cursor",
     "idempotent",
     "language",
-    "limiter",
+    "limited",
     "log_access",
     "principal",
     "problem",

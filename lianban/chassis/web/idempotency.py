@@ -20,7 +20,7 @@ from flask import Response, g, make_response, request
 from flask_smorest import Blueprint as SmorestBlueprint
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.database import Transaction, Written
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind, seal, unseal
@@ -58,11 +58,11 @@ def idempotent(view: Callable[P, Any]) -> Callable[P, Any]:
         fingerprint = blind(_body_digest(), field="idempotency.body_hash")
         try:
             with database().one_transaction() as outer:
-                outer.tx.write(_CLAIM, (*scope, fingerprint))
+                claim = outer.tx.write(_CLAIM, (*scope, fingerprint, None, None, None))
                 response = make_response(view(*args, **kwargs))
                 if outer.failed or response.status_code >= 400:
                     raise _NotKept(response)
-                _keep(outer.tx, scope, response)
+                _keep(outer.tx, claim, scope, fingerprint, response)
         except _NotKept as answer:
             return _stored(scope, fingerprint) or answer.response
         except Rejected:
@@ -121,7 +121,9 @@ def _context(scope: tuple[str, str, str]) -> str:
     return "idempotency.response:" + hashlib.sha256("\n".join(scope).encode()).hexdigest()
 
 
-_CLAIM = "insert into idempotency (caller, route, key, body_hash) values (%s, %s, %s, %s)"
+_CLAIM = """
+insert into idempotency (caller, route, key, body_hash, status, response, headers) values (%s, %s, %s, %s, %s, %s, %s)
+"""
 
 
 def _stored(scope: tuple[str, str, str], fingerprint: bytes) -> Response | None:
@@ -160,13 +162,17 @@ def _in_use() -> Rejected:
     )
 
 
-def _keep(tx: Transaction, scope: tuple[str, str, str], response: Response) -> None:
+def _keep(tx: Transaction, claim: Written, scope: tuple[str, str, str], fingerprint: bytes, response: Response) -> None:
     # Sealed, because an answer may hold a query code.
     sealed = seal(response.get_data(as_text=True), context=_context(scope))
-    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    headers = Jsonb({name: response.headers[name] for name in KEPT_HEADERS if name in response.headers})
+    answer = (response.status_code, sealed, headers)
+    if not claim.sent:  # the use case asked nothing: the key goes out with its answer
+        claim.params = (*scope, fingerprint, *answer)
+        return
     tx.write(
         "update idempotency set status = %s, response = %s, headers = %s where caller = %s and route = %s and key = %s",
-        (response.status_code, sealed, Jsonb(headers), *scope),
+        (*answer, *scope),
     )
 
 

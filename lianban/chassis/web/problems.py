@@ -7,21 +7,18 @@ holds a stack trace, a statement or what somebody typed.
 from __future__ import annotations
 
 import json
-import time as clock
 import traceback
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, render_template, request
-from flask_limiter import RateLimitExceeded
 from markupsafe import escape
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.errors import Rejected, Retry
 from lianban.chassis.web.languages import language
-from lianban.chassis.web.protection import limiter
 from lianban.chassis.web.validation import Finding, findings
 
 log = structlog.get_logger()
@@ -266,11 +263,6 @@ def _as_error(finding: Finding) -> dict[str, str]:
     return {"in": finding.location, "parameter": finding.name, "message": finding.message}
 
 
-def _seconds_until_free() -> int:
-    breached = limiter.current_limit
-    return RETRY_SECONDS if breached is None else max(1, breached.reset_at - int(clock.time()))
-
-
 def _on_http(error: HTTPException) -> Any:
     if error.response is not None:
         return error.response
@@ -282,8 +274,6 @@ def _on_http(error: HTTPException) -> Any:
     errors: list[dict[str, str]] = []
     for location, messages in (data.get("messages") or {}).items():
         errors.extend(_as_error(finding) for finding in findings(messages, location))
-    if isinstance(error, RateLimitExceeded):
-        headers["Retry-After"] = str(_seconds_until_free())
     return problem(status, errors=tuple(errors[:100]), headers=headers)
 
 

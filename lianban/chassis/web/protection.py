@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
-from flask_limiter import Limiter
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from lianban.chassis.errors import Rejected
 from lianban.chassis.settings import settings
-from lianban.chassis.web.access import principal
-from lianban.chassis.web.rates import ProcessStorage
+from lianban.chassis.web import limiting
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,34 +113,6 @@ def _holds_unstorable(value: Any) -> bool:
     return False
 
 
-def _asker() -> str:
-    try:
-        who = principal()
-    except Rejected:
-        who = None
-    if who is not None and who.signed_in:
-        return f"{who.kind}:{who.subject}"
-    return f"address:{request.remote_addr}"
-
-
-def _rate() -> str:
-    return settings().rate_token if not _asker().startswith("address:") else settings().rate_anonymous
-
-
-def _unlimited() -> bool:
-    return request.endpoint == "static" or _asker().startswith("service:")
-
-
-limiter = Limiter(
-    _asker,
-    default_limits=[_rate],
-    default_limits_exempt_when=_unlimited,
-    strategy="moving-window",
-    storage_uri=f"{ProcessStorage.STORAGE_SCHEME[0]}://",
-)
-"""Request rates; ``limiter.limit("5 per minute")`` on a view sets a tighter one (sign-in, query codes)."""
-
-
 def _expired_form(error: CSRFError) -> Response:
     """Show a form that came with an old token once more, filled in, but only when it came from this site's own page."""
     fields: list[tuple[str, str]] = []
@@ -178,6 +148,6 @@ def install(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(_check_body)
     app.before_request(lambda: _check_form(csrf))
-    limiter.init_app(app)
+    limiting.install(app)
     app.register_error_handler(CSRFError, _expired_form)
     app.after_request(_headers)

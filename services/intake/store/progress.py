@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,41 @@ from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
 from lianban.contracts.refs import AgencyRef
 
 Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What decides whether an event brings something new: the parts there are, and the decision that stands."""
+
+    parts: set[UUID] = field(default_factory=set)
+    decided_round: int | None = None
+    served: bool = False
+
+
+_KNOWN = """
+select wanted.id as matter_id, case when decided_at is not null then decided_round end as decided_round,
+    served_at is not null as served, array(select assignment_id from part where part.matter_id = wanted.id) as parts
+from unnest(%s::uuid[]) as wanted (id) left join progress on progress.matter_id = wanted.id
+"""
+
+
+def prepare(tx: Transaction, matters: list[UUID]) -> None:
+    """Ask for what the handlers of a batch decide by."""
+
+    def take(rows: list[Row]) -> None:
+        for row in rows:
+            tx.memory["progress", row["matter_id"]] = _as_known(row)
+
+    tx.ask(_KNOWN, (matters,), take)
+
+
+def _known(tx: Transaction, matter: UUID) -> _Known:
+    found: _Known | None = tx.memory.get(("progress", matter))
+    return found or _as_known(tx.execute(_KNOWN, ([matter],)).fetchall()[0])
+
+
+def _as_known(row: Row) -> _Known:
+    return _Known(set(row["parts"]), row["decided_round"], row["served"])
 
 
 def standings(tx: Transaction, matters: list[UUID]) -> list[Row]:
@@ -63,18 +99,23 @@ def decide(tx: Transaction, matter: UUID, round_: int, lead: AgencyRef, at: date
         """,
         (round_, lead.code, lead.name, at, matter),
     )
+    _decided(tx, matter, round_)
+
+
+def _decided(tx: Transaction, matter: UUID, round_: int | None) -> None:
+    remembered: _Known | None = tx.memory.get(("progress", matter))
+    if remembered is not None:
+        remembered.decided_round, remembered.served = round_, False
 
 
 def serve(tx: Transaction, matter: UUID, round_: int, at: datetime) -> bool:
     """Record that the decision of a round reached the petitioner, once; a later round is not served by it."""
-    done = tx.execute(
-        """
-        update progress set served_at = %s
-        where matter_id = %s and decided_round = %s and decided_at is not null and served_at is null
-        """,
-        (at, matter, round_),
-    )
-    return done.rowcount == 1
+    known = _known(tx, matter)
+    if known.served or known.decided_round != round_:
+        return False
+    known.served = True
+    tx.write("update progress set served_at = %s where matter_id = %s", (at, matter))
+    return True
 
 
 def close(tx: Transaction, matter: UUID, reason: ClosingReason, at: datetime) -> None:
@@ -92,20 +133,25 @@ def reopen(tx: Transaction, matter: UUID, round_: int) -> None:
         """,
         (round_, matter),
     )
+    _decided(tx, matter, None)
 
 
 def add_part(
     tx: Transaction, matter: UUID, assignment: UUID, agency: AgencyRef, role: AgencyRole, round_: int, at: datetime
 ) -> bool:
     """Insert an agency's part; one that is known keeps its state, and the answer is False."""
-    done = tx.execute(
+    known = _known(tx, matter)
+    if assignment in known.parts:
+        return False
+    known.parts.add(assignment)
+    tx.write(
         """
         insert into part (assignment_id, matter_id, agency_code, agency_name, role, state, round, since)
-        values (%s, %s, %s, %s, %s, 'sent', %s, %s) on conflict (assignment_id) do nothing
+        values (%s, %s, %s, %s, %s, 'sent', %s, %s)
         """,
         (assignment, matter, agency.code, agency.name, role, round_, at),
     )
-    return done.rowcount == 1
+    return True
 
 
 def change_part(tx: Transaction, assignment: UUID, to: AssignmentState, at: datetime) -> None:

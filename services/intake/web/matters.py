@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from lianban.chassis.time import china_day, now
-from lianban.chassis.web import Api, idempotent, limiter, public
+from lianban.chassis.web import Api, idempotent, limited, public
 from services.intake.app import petitioner
 from services.intake.app.register import register as register_petition
 from services.intake.domain import petition
@@ -33,7 +33,7 @@ def wrong(response: Response) -> bool:
     return response.status_code == 404
 
 
-throttled = limiter.limit("20 per minute; 200 per day", deduct_when=wrong, override_defaults=False)
+throttled = limited("20 per minute; 200 per day", counts=wrong)
 
 
 def _body(schema: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lianban.chassis.web import (
     Pages,
     _,
     language,
-    limiter,
+    limited,
     principal,
     public,
     read_form,
@@ -69,7 +69,7 @@ def show_sign_in() -> Any:
 
 @sign_in_pages.post("/sign-in")
 @public
-@limiter.limit("20 per minute")
+@limited("20 per minute")
 def sign_in() -> Any:
     """Check the password and begin a session."""
     target = safe_next(request.form.get("next"), "")
@@ -139,7 +139,7 @@ def account() -> Any:
 
 @sign_in_pages.post("/account")
 @require(kinds={"staff"})
-@limiter.limit("10 per minute")
+@limited("10 per minute")
 def change_password() -> Any:
     """Set a new password; every session ends."""
     values, errors = read_form(PasswordForm())

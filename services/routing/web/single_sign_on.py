@@ -10,7 +10,7 @@ from flask import make_response, redirect, request
 from lianban.chassis.errors import Rejected
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
-from lianban.chassis.web import Pages, language, limiter, public, safe_next
+from lianban.chassis.web import Pages, language, limited, public, safe_next
 from services.routing.app import metrics, single_sign_on
 from services.routing.web.sessions import give, home_of, record
 
@@ -22,7 +22,7 @@ _FOLDER = "/sign-in/oidc"
 
 @single_sign_on_pages.get(f"{_FOLDER}/<provider>")
 @public
-@limiter.limit("20 per minute")
+@limited("20 per minute")
 def leave(provider: str) -> Any:
     """Send the browser to an identity provider of the site."""
     at = now()
@@ -49,7 +49,7 @@ def leave(provider: str) -> Any:
 
 @single_sign_on_pages.get(f"{_FOLDER}/<provider>/callback")
 @public
-@limiter.limit("20 per minute")
+@limited("20 per minute")
 def arrive(provider: str) -> Any:
     """Take the browser back from the provider, and begin a session if the answer counts."""
     try:

@@ -24,7 +24,7 @@ from lianban.chassis.auth import Principal
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.chassis.time import at, now
-from lianban.chassis.web import limiter
+from lianban.chassis.web import limiting
 from lianban.contracts import routing
 from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, StaffRole
@@ -132,7 +132,7 @@ def intake(
     look = fresh_database("intake")
     monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
     app = create_app()
-    limiter.reset()  # its counts belong to the process, not to the application
+    limiting.reset()  # its counts belong to the process, not to the application
     app.testing = True
     made = Intake(look, app, keys, become, tmp_path / "files")
     _populate(made)

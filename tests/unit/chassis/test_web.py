@@ -26,7 +26,8 @@ from lianban.chassis.web import (
     body,
     build_openapi,
     create_app,
-    limiter,
+    limited,
+    limiting,
     principal,
     public,
     read_form,
@@ -108,7 +109,7 @@ def views() -> tuple[Api, Pages]:
         return {"bytes": len(request.files["file"].read())}
 
     @api.get("/rare")
-    @limiter.limit("2 per minute")
+    @limited("2 per minute")
     @public
     def rare() -> dict[str, str]:
         return {}
@@ -148,7 +149,7 @@ def app(become: Callable[[str], None], tmp_path: Path) -> Flask:
     (templates / "form.html").write_text(TEMPLATE, encoding="utf-8")
     pages.template_folder = str(templates)
     pages.__dict__.pop("jinja_loader", None)
-    limiter.reset()
+    limiting.reset()
     return made
 
 
