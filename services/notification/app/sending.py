@@ -119,6 +119,7 @@ def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> 
                     settled += _settle(group, known, held_until)
     except (Retry, OSError, smtplib.SMTPException) as error:
         with database().transaction() as tx:
+            tx.lock_all(notice.matter_id for notice in left)
             _put_back(tx, [_Outcome(notice, _Fate.WAITS, type(error).__name__) for notice in left])
         raise Retry(f"notices wait: {type(error).__name__}") from error
     return settled

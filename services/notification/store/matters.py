@@ -96,9 +96,14 @@ def _read(row: Row) -> Matter:
 
 
 def withdraw(tx: Transaction, matter_id: UUID, at: datetime) -> None:
-    """Note that the petitioner withdrew the matter, and cancel what has not been handed over."""
+    """Note that the petitioner withdrew the matter, and cancel what has not been handed over.
+
+    What is being handed over just now is cancelled as well, so that it is not tried again: if it arrives all the same,
+    that is noted (:func:`services.notification.store.notices.sent`).
+    """
     tx.memory.pop((_MEMORY, matter_id), None)
     tx.write("update matter set withdrawn_at = %s where id = %s", (at, matter_id))
     tx.write(
-        "update notice set state = 'cancelled' where matter_id = %s and state in ('waiting', 'queued')", (matter_id,)
+        "update notice set state = 'cancelled' where matter_id = %s and state in ('waiting', 'queued', 'sending')",
+        (matter_id,),
     )

@@ -109,8 +109,10 @@ def take(tx: Transaction, *, at: datetime, limit: int) -> list[Notice]:
 
 
 def sent(tx: Transaction, handed: Sequence[Notice], *, at: datetime, means: NoticeChannel | None) -> set[UUID]:
-    """Mark as handed over, and with ``means`` as served by that; those that were already, or were taken by another
-    worker since, are not in the answer."""
+    """Mark as handed over, and with ``means`` as served by that, also what was cancelled meanwhile: it is out.
+
+    Those that were already, or were taken by another worker since, are not in the answer.
+    """
     if not handed:
         return set()
     rows = tx.execute(
@@ -119,7 +121,8 @@ def sent(tx: Transaction, handed: Sequence[Notice], *, at: datetime, means: Noti
             served_at = case when %(means)s::text is not null then %(at)s::timestamptz end, means = %(means)s,
             error = null
         from unnest(%(ids)s::uuid[], %(tries)s::int[]) as handed (id, tries)
-        where notice.id = handed.id and notice.tries = handed.tries and state = 'sending' returning notice.id
+        where notice.id = handed.id and notice.tries = handed.tries and state in ('sending', 'cancelled')
+        returning notice.id
         """,
         {
             "ids": [n.id for n in handed],
@@ -144,8 +147,8 @@ def served(tx: Transaction, ids: Sequence[UUID], *, means: NoticeChannel, at: da
 
 
 def failed(tx: Transaction, errors: Sequence[tuple[Notice, str]]) -> set[UUID]:
-    """Mark as impossible by this channel; those that were not being handed over, or were taken by another worker
-    since, are not in the answer."""
+    """Mark as impossible by this channel; those that were cancelled meanwhile, or were taken by another worker since,
+    are not in the answer."""
     if not errors:
         return set()
     rows = tx.execute(
@@ -160,7 +163,7 @@ def failed(tx: Transaction, errors: Sequence[tuple[Notice, str]]) -> set[UUID]:
 
 
 def put_back(tx: Transaction, notice: Notice, *, error: str, until: datetime) -> None:
-    """Known not to have been handed over: try again later, unless another worker has taken it since."""
+    """Known not to have been handed over: try again later, unless it was cancelled or another worker has taken it."""
     tx.write(
         "update notice set state = 'queued', error = %s, next_try_at = %s"
         " where id = %s and tries = %s and state = 'sending'",

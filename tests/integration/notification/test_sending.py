@@ -14,10 +14,11 @@ from aiosmtpd.controller import Controller
 
 from lianban.chassis.errors import Retry
 from lianban.contracts.codes import NoticeChannel
+from lianban.contracts.intake import MatterWithdrawn
 from lianban.contracts.notification import NoticeFailed, NoticeSent
 from services.notification.app import mailing, sending, serving
 from services.notification.domain.letter import Letter
-from tests.integration.notification.conftest import ECOLOGY, URBAN, Mailbox, Notification
+from tests.integration.notification.conftest import ECOLOGY, NOW, URBAN, Mailbox, Notification
 from tests.keys import forget_settings
 
 
@@ -257,3 +258,60 @@ def test_what_a_late_worker_says_of_a_letter_that_another_has_taken_since_is_lef
     assert states(notification) == {"sending": 1}
     email = [e for kind in (NoticeSent, NoticeFailed) for e in notification.said(kind)]
     assert [event for event in email if event.channel is NoticeChannel.EMAIL] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [("451 later", "cancelled", []), ("550 no such user", "cancelled", []), ("250 OK", "served", [NoticeSent])],
+)
+def test_a_letter_whose_matter_is_withdrawn_while_it_is_being_sent_is_not_tried_again(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch, answer: str, state: str, said: list[type[Any]]
+) -> None:
+    send = sending._send
+
+    def meanwhile(*arguments: Any) -> Any:
+        outcome = send(*arguments)
+        notification.hear(MatterWithdrawn(withdrawn_at=NOW))
+        return outcome
+
+    monkeypatch.setattr(sending, "_send", meanwhile)
+    notification.register(NoticeChannel.EMAIL)
+    notification.mailbox.answers = [answer]
+    assert sending.run_due() == len(said)
+    assert states(notification) == {state: 1}
+    notification.make_due()
+    assert sending.run_due() == 0
+    email = [e for kind in (NoticeSent, NoticeFailed) for e in notification.said(kind)]
+    assert [type(event) for event in email if event.channel is NoticeChannel.EMAIL] == said
+
+
+def test_a_letter_that_a_killed_process_left_is_not_sent_where_its_matter_was_withdrawn(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> Any:
+        raise SystemExit
+
+    notification.register(NoticeChannel.EMAIL)
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "_send", killed)
+        with pytest.raises(SystemExit):
+            sending.run_due()
+    assert states(notification) == {"sending": 1}
+    notification.hear(MatterWithdrawn(withdrawn_at=NOW))
+    notification.make_due()
+    assert sending.run_due() == 0
+    assert notification.mailbox.mails == []
+
+
+def test_letters_wait_where_the_mail_server_hangs_up_except_those_whose_matter_was_withdrawn(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung_up(*_: Any) -> Any:
+        notification.hear(MatterWithdrawn(withdrawn_at=NOW))
+        raise smtplib.SMTPServerDisconnected
+
+    notification.register(NoticeChannel.EMAIL)
+    monkeypatch.setattr(sending, "_send", hung_up)
+    with pytest.raises(Retry):
+        sending.run_due()
+    assert states(notification) == {"cancelled": 1}
