@@ -47,6 +47,8 @@ log = structlog.get_logger()
 
 TEMPLATE = Path(__file__).parent / "typst" / "document.typ"
 FONT_FOLDERS = ("/usr/share/fonts/opentype/noto", "/usr/share/fonts/truetype/wqy", "/usr/share/fonts/noto-cjk")
+_PANIC = "PanicException"
+"""What a panic of the compiler arrives as. It is derived from ``BaseException``, and its class cannot be imported."""
 BATCH = 10
 LOOK_SECONDS = 0.2
 GATHER_SECONDS = 0.1
@@ -59,20 +61,34 @@ class NoFont(RuntimeError):
     """No Chinese font is installed: a document would be printed with empty boxes."""
 
 
+class Panicked(RuntimeError):
+    """The compiler broke down over a document; ``from`` it is what the compiler raised, which is no ``Exception``."""
+
+
 class Press:
     """A warm compiler: fonts and template are read once, each page after that takes a few milliseconds."""
 
     def __init__(self) -> None:
+        self._compiler = self._warm()
+
+    @staticmethod
+    def _warm() -> typst.Compiler:
         folders = [folder for folder in FONT_FOLDERS if Path(folder).is_dir()]
         if not folders:
             raise NoFont("install a Chinese font (Debian: fonts-noto-cjk)")
-        self._compiler = typst.Compiler(root=str(TEMPLATE.parent), font_paths=folders, ignore_system_fonts=True)
+        return typst.Compiler(root=str(TEMPLATE.parent), font_paths=folders, ignore_system_fonts=True)
 
     def print(self, content: dict[str, Any]) -> bytes:
         """The document as PDF."""
         words = json.dumps(content, ensure_ascii=False).replace("\\", "\\\\").replace('"', '\\"')
         call = f'#import "{TEMPLATE.name}": printed\n#printed(json(bytes("{words}")))'
-        pdf = self._compiler.compile(call.encode(), format="pdf")
+        try:
+            pdf = self._compiler.compile(call.encode(), format="pdf")
+        except BaseException as error:
+            if type(error).__name__ != _PANIC:
+                raise
+            self._compiler = self._warm()  # in what state the panic left this one, nobody knows
+            raise Panicked(str(error)) from error
         if not isinstance(pdf, bytes):
             raise ValueError("the template did not give one PDF")
         return pdf

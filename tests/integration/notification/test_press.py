@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import greenlet
 import pytest
+import typst
 
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
@@ -86,6 +88,47 @@ def test_whatever_goes_wrong_with_one_document_the_others_are_issued(
     row = notification.look.execute("select tries, error from document where state = 'composed'").fetchone()
     assert row is not None
     assert (row["tries"], row["error"].split()[0]) == (1, type(error).__name__)
+
+
+class PanicException(BaseException):
+    """As a panic of the compiler looks."""
+
+
+@dataclass
+class Compiler:
+    """A compiler that raises what it is given, and after that prints anything."""
+
+    errors: list[BaseException]
+
+    def compile(self, *_: Any, **__: Any) -> bytes:
+        if self.errors:
+            raise self.errors.pop()
+        return b"%PDF"
+
+
+def test_a_document_over_which_the_compiler_panics_fails_alone(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compilers = iter([Compiler([PanicException("index out of bounds")]), Compiler([])])
+    monkeypatch.setattr(typst, "Compiler", lambda **_: next(compilers))
+    three_transfer_notices(notification)
+    press = worker.Press()
+    assert worker.run_due(press) == 2
+    assert numbers(notification) == {2: number(1), 3: number(2)}
+    row = notification.look.execute("select tries, error from document where state = 'composed'").fetchone()
+    assert row is not None
+    assert (row["tries"], row["error"].split()[0]) == (1, "Panicked")
+    notification.make_due()
+    assert worker.run_due(press) == 1
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, greenlet.GreenletExit])
+def test_a_press_that_is_to_end_ends_in_the_middle_of_a_document(
+    monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    monkeypatch.setattr(typst, "Compiler", lambda **_: Compiler([end()]))
+    with pytest.raises(end):
+        worker.Press().print({})
 
 
 def test_a_document_that_cannot_be_issued_does_not_hold_up_those_that_were_printed_with_it(
