@@ -96,12 +96,14 @@ class Receiver(SMTP):
             await self.push("501 5.5.4 DATA takes no argument")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        source = await self._message()
-        if source is None:
-            answer = "552 5.3.4 Too much mail data"
-        else:
-            answer = await self.event_handler.keep(self.envelope, source)
-        self.envelope = Envelope()  # the next message begins anew
+        try:
+            source = await self._message()
+            if source is None:
+                answer = "552 5.3.4 Too much mail data"
+            else:
+                answer = await self.event_handler.keep(self.envelope, source)
+        finally:
+            self.envelope = Envelope()  # the next message begins anew, whatever became of this one
         await self.push(answer)
 
     async def _message(self) -> bytes | None:

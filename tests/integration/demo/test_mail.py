@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from deploy.demo.mail.receiving import listener
+from deploy.demo.mail.store import Kept, Mailbox
 from tests.integration.demo.programs import Program, free_port, running
 
 
@@ -168,6 +170,36 @@ def test_a_message_that_turns_out_too_large_is_refused_and_the_next_is_taken(pro
             smtp.rcpt("j@example.net")
             assert smtp.data(content)[0] == code
     assert [letter["subject"] for letter in received(program, "j@example.net")] == ["small"]
+
+
+class _Unreliable(Mailbox):
+    """A mailbox in memory that fails once in a way that nobody thought of."""
+
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+        self.errors = [ValueError("nobody thought of this")]
+
+    def add(self, letters: Sequence[Kept]) -> list[int]:
+        if self.errors:
+            raise self.errors.pop()
+        self.kept += letters
+        return [len(self.kept)]
+
+
+def test_a_message_that_could_not_be_kept_does_not_spoil_the_next_on_its_connection() -> None:
+    mailbox, port = _Unreliable(), free_port()
+    server = listener(mailbox, "127.0.0.1", port, 1_000_000)
+    server.start()
+    try:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
+            smtp.helo()
+            for recipient, code in (("k@example.net", 500), ("l@example.net", 250)):
+                assert smtp.mail("a@example.net")[0] == 250
+                smtp.rcpt(recipient)
+                assert smtp.data(b"Subject: x\r\n\r\nx")[0] == code
+    finally:
+        server.stop()
+    assert [letter.recipients for letter in mailbox.kept] == [["l@example.net"]]
 
 
 def test_what_is_not_there_is_told(program: Program) -> None:
