@@ -42,7 +42,6 @@ class Row:
     round: int
     version: int
     matter_type: str | None
-    matter_type_name: str | None
     title: str | None
     lead: AgencyRef | None
     co_handlers: tuple[AgencyRef, ...]
@@ -126,7 +125,6 @@ def triage(
 def _row(row: dict[str, Any]) -> Row:
     made = row["suggestion"] or {}
     lead = made.get("lead")
-    types = made.get("types") or []
     return Row(
         id=row["id"],
         number=row["number"],
@@ -139,7 +137,6 @@ def _row(row: dict[str, Any]) -> Row:
         round=row["round"],
         version=row["version"],
         matter_type=row["matter_type"],
-        matter_type_name=next((t["name"] for t in types if t["code"] == row["matter_type"]), None),
         title=_text(row["id"], row["text"]).title if row["text"] else None,
         lead=AgencyRef(lead["code"], lead["name"]) if lead else None,
         co_handlers=tuple(AgencyRef(c["code"], c["name"]) for c in made.get("co_handlers", [])),

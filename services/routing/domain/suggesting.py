@@ -54,6 +54,11 @@ class TypeScore:
     name: str
     score: float
     keywords: tuple[str, ...]
+    name_en: str = ""
+
+    def label(self, language: str) -> str:
+        """The type's name in a language; the catalogue need not have an English one."""
+        return (self.name_en if language.startswith("en") else "") or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def rank_types(text: str, scores: Mapping[str, float], types: Sequence[MatterTyp
         found = tuple(word for word in item.keywords if word in text)
         by_words = min(len(found), KEYWORDS_FOR_CERTAINTY) / KEYWORDS_FOR_CERTAINTY
         score = (1 - KEYWORD_WEIGHT) * scores.get(item.code, 0.0) + KEYWORD_WEIGHT * by_words
-        ranked.append(TypeScore(item.code, item.name, round(score, 4), found))
+        ranked.append(TypeScore(item.code, item.name, round(score, 4), found, item.name_en))
     return tuple(sorted(ranked, key=lambda t: (-t.score, t.code)))
 
 

@@ -57,7 +57,10 @@ def _dump(made: Suggestion) -> dict[str, Any]:
         "lead": candidate(made.lead) if made.lead else None,
         "co_handlers": [candidate(c) for c in made.co_handlers],
         "others": [candidate(c) for c in made.others],
-        "types": [{"code": t.code, "name": t.name, "score": t.score, "keywords": list(t.keywords)} for t in made.types],
+        "types": [
+            {"code": t.code, "name": t.name, "name_en": t.name_en, "score": t.score, "keywords": list(t.keywords)}
+            for t in made.types
+        ],
         "procedure": made.procedure.code if made.procedure else None,
         "excluded": list(made.excluded),
     }
@@ -79,7 +82,10 @@ def _load(body: dict[str, Any]) -> Suggestion:
         lead=candidate(body["lead"]) if body["lead"] else None,
         co_handlers=tuple(candidate(c) for c in body["co_handlers"]),
         others=tuple(candidate(c) for c in body["others"]),
-        types=tuple(TypeScore(t["code"], t["name"], t["score"], tuple(t["keywords"])) for t in body["types"]),
+        types=tuple(
+            TypeScore(t["code"], t["name"], t["score"], tuple(t["keywords"]), t.get("name_en", ""))
+            for t in body["types"]
+        ),
         procedure=next((p for p in PROCEDURES if p.code == body["procedure"]), None),
         excluded=tuple(body["excluded"]),
     )

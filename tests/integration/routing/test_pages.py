@@ -18,6 +18,7 @@ from lianban.contracts import agency_gateway as gateway
 from lianban.contracts import routing as said
 from lianban.contracts.codes import AgencyRole, ObjectionReason, StaffRole
 from services.routing.app import accounts, statements, suggestion
+from services.routing.domain.suggesting import TypeScore
 from services.routing.web import sign_in
 from tests.integration.routing.conftest import NOW, PASSWORD, City, ref
 from tests.integration.routing.test_story import Departments, a_decided_matter, assign, rate, serve, state
@@ -232,6 +233,21 @@ class TestCasePage:
         answer = client.post(f"/routing/cases/{matter}/confirm", data=form)
         assert answer.status_code == 409
         assert "已有变化" in answer.text
+
+    @pytest.mark.parametrize(
+        ("language", "name"), [("zh", "工业废水污染河道"), ("en", "Industrial discharge into a river")]
+    )
+    def test_the_matter_type_is_named_in_the_language_of_the_page(
+        self, city: City, client: FlaskClient, language: str, name: str
+    ) -> None:
+        matter = city.register()
+        suggestion.run_due()
+        assign(matter, ("city-ecology", LEAD))  # the suggestion, which names it as well, is not shown any more
+        page = client.get(f"/routing/cases/{matter}?lang={language}").text
+        assert re.findall("工业废水污染河道|Industrial discharge into a river", page) == [name]
+
+    def test_a_matter_type_without_an_english_name_keeps_its_own(self) -> None:
+        assert TypeScore("rubbish", "垃圾清运不及时", 0.5, ()).label("en") == "垃圾清运不及时"
 
     def test_what_the_petitioner_added_stands_beside_the_matters_words(self, city: City, client: FlaskClient) -> None:
         matter = city.register()
