@@ -210,6 +210,10 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
     today = china_day(now())
     awaiting = any(s.status is StatementStatus.AWAITING for s in stated)
     actions = allowed_actions(assignment.state, assignment.role, binding=assignment.binding)
+    dates = due_of(assignment, read(tx))
+    objecting_ended = next((due.day for due in dates if due.rule == "objection" and _ran_out(due, today)), None)
+    if objecting_ended is not None:
+        actions = tuple(action for action in actions if action is not AssignmentAction.OBJECT)
     return {
         "assignment": assignment,
         "matter": told["matter"] if told else None,
@@ -236,8 +240,9 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
                 "left": (due.day - today).days,
                 "state": "lapsed" if _ran_out(due, today) else "running",
             }
-            for due in due_of(assignment, read(tx))
+            for due in dates
         ],
+        "objecting_ended": objecting_ended,
         "is_copy": assignment.role is AgencyRole.COPY,
         "longest_text": LONGEST_TEXT,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg.rows import DictRow
 
+from lianban.chassis import time
 from lianban.chassis.time import now
 from lianban.chassis.web.access import COOKIE
 from lianban.contracts.agency_gateway import AgencyAccepted, AgencyObjected, AgencyReplied
@@ -99,6 +100,42 @@ def test_a_time_to_object_that_passed_is_a_right_not_used_and_no_duty_overdue(
     page = client.get(f"/desk/assignments/{sent.id}").get_data(as_text=True)
     assert "期满未行使" in page
     assert "已超期" not in page
+
+
+def test_an_objection_is_offered_while_there_is_time_to_object_and_then_it_is_said_until_when_there_was(
+    look: Look, intake: Intake, sign_in: Any
+) -> None:
+    sent = arrived(look, intake)
+    look.execute("update assignment set sent_at = '2026-11-23 09:00+08'")
+    page = f"/desk/assignments/{sent.id}"
+    with time.at(datetime(2026, 11, 30, 15, 59, tzinfo=UTC)):  # 23:59 in China
+        client = sign_in(StaffRole.AGENCY, TOWN.code)
+        assert f'href="{page}/object"' in client.get(page).get_data(as_text=True)
+        assert 'id="statement"' in client.get(f"{page}/object").get_data(as_text=True)
+    with time.at(datetime(2026, 11, 30, 16, 1, tzinfo=UTC)):
+        client = sign_in(StaffRole.AGENCY, TOWN.code)
+        html = client.get(page).get_data(as_text=True)
+        assert f"{page}/accept" in html
+        assert f'href="{page}/object"' not in html
+        assert "提出异议的期限已于2026年11月30日届满" in html
+        form = client.get(f"{page}/object").get_data(as_text=True)
+        assert 'id="statement"' not in form
+        assert "提出异议的期限已于2026年11月30日届满" in form
+
+
+def test_an_objection_on_a_page_that_was_opened_in_time_is_passed_on(look: Look, intake: Intake, sign_in: Any) -> None:
+    sent = arrived(look, intake)
+    client = sign_in(StaffRole.AGENCY, TOWN.code)
+    page = f"/desk/assignments/{sent.id}/object"
+    html = client.get(page).get_data(as_text=True)
+    look.execute("update assignment set sent_at = now() - interval '12 days'")
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', html))
+    wrong = client.post(page, data=hidden | {"reason": "outside_powers"})
+    assert wrong.status_code == 422
+    assert 'id="statement"' in wrong.get_data(as_text=True)
+    given = {"reason": "outside_powers", "text": "河道归水利局管。"}
+    assert client.post(page, data=hidden | given).status_code == 303
+    assert len(emitted(look, AgencyObjected)) == 1
 
 
 def test_the_inbox_goes_on_by_pages_and_filters(look: Look, intake: Intake, sign_in: Any) -> None:
