@@ -157,7 +157,7 @@ def region_groups(tx: Transaction) -> list[tuple[str, list[tuple[str, str]]]]:
     return groups
 
 
-def region_name(tx: Transaction, code: str) -> str:
+def place_in_full(tx: Transaction, code: str) -> str:
     """A region with those above it, as people write it."""
     return "".join(row["name"] for row in reference.line_of(tx, code))
 

@@ -13,7 +13,7 @@ from lianban.contracts.codes import Channel, IdType, Purpose
 from lianban.law import rulebook
 from services.intake.app.register import register
 from services.intake.domain.petition import CLAIMS, Faulty, Petition
-from services.intake.web.forms import Form, region_groups, region_name
+from services.intake.web.forms import Form, place_in_full, region_groups
 from services.intake.web.reading import caller
 
 
@@ -47,7 +47,7 @@ def fill_in(channel: Channel, *, desk: bool, duplicates: Callable[[Petition], An
     if told is None:
         return show(form, desk=desk), 422
     with database().transaction() as tx:
-        place = region_name(tx, told.region_code)
+        place = place_in_full(tx, told.region_code)
     found = duplicates(told) if duplicates else []
     return render_template("intake/preview.html", form=form, petition=told, place=place, desk=desk, duplicates=found)
 
