@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from deploy.waiting import until
 from tests.browser.conftest import Visit
@@ -215,3 +217,36 @@ def test_the_board_draws_its_tables_and_needs_no_script_to_be_read(visit: Visit,
     plain.sign_in("supervisor")
     assert plain.page.locator("figure.chart table").first.is_visible()
     assert not plain.page.locator("figure.chart .chart-picture").first.is_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh", "图中只画出前12项，全部15项见数据表。"),
+        ("en", "The picture shows the first 12 of 15; all of them are in the table."),
+    ],
+)
+def test_a_picture_that_does_not_hold_the_whole_table_says_so(
+    visit: Visit, world: World, language: str, said: str
+) -> None:
+    visitor = visit()
+    visitor.sign_in("supervisor")
+    page, rows = visitor.page, 0
+    told = page.locator(".chart-cut")
+
+    def with_rows(route: Route) -> None:
+        """The board as it is, but with one agency as often as it takes."""
+        answer = route.fetch()
+        html = answer.text()
+        found = re.findall(r"<tr>(?:(?!</tr>).)*?/oversight/matters\?agency=.*?</tr>", html, re.DOTALL)
+        others = rows - len(found)
+        route.fulfill(response=answer, body=html.replace(found[0], found[0] * (1 + others)))
+
+    page.route("**/oversight/?*", with_rows)
+    for rows in (12, 15):
+        visitor.go(f"/oversight/?lang={language}")
+        page.locator("figure.chart canvas").nth(1).wait_for()
+        assert page.locator("figure.chart").nth(1).locator("tbody tr").count() == rows
+        assert told.is_visible() == (rows > 12)
+    assert told.inner_text() == said
+    visitor.look(f"oversight-board-with-many-agencies-{language}")

@@ -88,12 +88,22 @@
     })),
   });
 
+  const tell = (figure, all) => {
+    const told = figure.querySelector(".chart-cut");
+    if (!told || all <= MOST_ROWS) return;
+    told.textContent = told.dataset.text.replace("{shown}", MOST_ROWS).replace("{all}", all);
+    told.hidden = false;
+  };
+
   const draw = (figure) => {
     const picture = figure.querySelector(".chart-picture");
     const told = read(figure);
     const stacked = figure.dataset.chart === "rows";
     picture.hidden = false;
-    if (stacked) picture.style.height = `${72 + 34 * Math.min(told.names.length, MOST_ROWS)}px`;
+    if (stacked) {
+      picture.style.height = `${72 + 34 * Math.min(told.names.length, MOST_ROWS)}px`;
+      tell(figure, told.names.length);
+    }
     const chart = window.echarts.init(picture);
     let wide = null;
     const fit = () => {
