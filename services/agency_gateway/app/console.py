@@ -7,7 +7,7 @@ from uuid import UUID
 
 from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
-from lianban.contracts.codes import DeliveryState
+from lianban.contracts.codes import DeliveryState, ExchangeKind
 from services.agency_gateway.domain.delivery import Step
 from services.agency_gateway.domain.profile import AdapterName
 from services.agency_gateway.domain.trouble import Trouble
@@ -34,15 +34,30 @@ def retry(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
 def hand_over(tx: Transaction, delivery_id: UUID, *, at: datetime) -> None:
     """Lay a message on the agency's desk instead of sending it to its system; raises as :func:`retry` does.
 
-    One that lies in the feed, which perhaps nobody reads any more, leaves it.
+    One that lies in the feed, which perhaps nobody reads any more, leaves it. What follows an assignment goes with it,
+    except what may have reached the system: that is asked for, or a person decides.
     """
     standing = _standing(tx, delivery_id, offered=True)
-    if standing.offered:
-        feed.withdraw(tx, delivery_id)
-    deliveries.start_over(tx, delivery_id)
-    deliveries.move(tx, delivery_id, Step(DeliveryState.PENDING, at), at=at, adapter=AdapterName.DESK)
+    _to_desk(tx, standing, at=at)
+    if standing.kind is ExchangeKind.ASSIGNMENT:
+        for follower in deliveries.following(tx, standing.assignment_id):
+            if _only_here(follower):
+                _to_desk(tx, follower, at=at)
     lanes.probe_now(tx, standing.agency_code, at)
     tx.wake("deliver")
+
+
+def _to_desk(tx: Transaction, standing: Standing, *, at: datetime) -> None:
+    if standing.offered:
+        feed.withdraw(tx, standing.id)
+    deliveries.start_over(tx, standing.id)
+    deliveries.move(tx, standing.id, Step(DeliveryState.PENDING, at), at=at, adapter=AdapterName.DESK)
+
+
+def _only_here(standing: Standing) -> bool:
+    """Whether a message that is not delivered has certainly not reached a department's system."""
+    in_hand = standing.state is DeliveryState.SENDING and standing.adapter is not AdapterName.PULL
+    return not (standing.ask or standing.state is DeliveryState.UNKNOWN or in_hand)
 
 
 def retry_lane(tx: Transaction, agency: str, *, at: datetime) -> None:

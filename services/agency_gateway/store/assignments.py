@@ -84,7 +84,11 @@ def read_together(tx: Transaction, matters: list[UUID]) -> None:
 def _load(tx: Transaction, matters: list[UUID]) -> None:
     rows = tx.execute(
         """
-        select a.*, exists (select from desk_item i where i.assignment_id = a.id and i.kind = 'assignment') as on_desk
+        select a.*, exists (select from desk_item i where i.assignment_id = a.id and i.kind = 'assignment')
+            or exists (
+                select from delivery d
+                where d.assignment_id = a.id and d.kind = 'assignment' and d.adapter = 'desk' and d.state <> 'delivered'
+            ) as on_desk
         from assignment a where a.matter_id = any(%s) order by a.sent_at, a.id
         """,
         (matters,),
@@ -201,7 +205,7 @@ def of_matter_by_id(tx: Transaction, matter_id: UUID, assignment_id: UUID) -> As
 
 
 def on_desk(tx: Transaction, assignment_id: UUID) -> bool:
-    """Whether the assignment itself was delivered on the desk."""
+    """Whether the assignment itself was delivered on the desk, or is on its way there."""
     key = "on desk", assignment_id
     return bool(tx.memory[key]) if key in tx.memory else desk.has_assignment(tx, assignment_id)
 

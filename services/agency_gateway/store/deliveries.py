@@ -161,12 +161,12 @@ class Standing:
         return AgencyRef(code=self.agency_code, name=self.agency_name)
 
 
-_STANDING = """
+_STANDING_OF = """
     select d.id, d.state, d.ask, d.tries, d.offered_at is not null as offered, d.unknown_told, d.kind, d.assignment_id,
         d.matter_id, d.agency_code, a.agency_name, d.adapter, d.created_at, d.sent_at, a.reference is not null as named
     from delivery d join assignment a on a.id = d.assignment_id
-    where d.id = any(%s) order by d.id for update of d
 """
+_STANDING = f"{_STANDING_OF} where d.id = any(%s) order by d.id for update of d"
 
 
 def _standing(row: dict[str, Any]) -> Standing:
@@ -184,6 +184,16 @@ def lock(tx: Transaction, delivery_id: UUID) -> Standing | None:
     """The delivery, its row locked until the end of the transaction."""
     row = tx.execute(_STANDING, ([delivery_id],)).fetchone()
     return _standing(row) if row else None
+
+
+def following(tx: Transaction, assignment_id: UUID) -> list[Standing]:
+    """What follows an assignment and is not delivered, in order, the rows locked."""
+    rows = tx.execute(
+        f"{_STANDING_OF} where d.assignment_id = %s and d.kind <> %s and d.state <> 'delivered'"
+        " order by d.version for update of d",
+        (assignment_id, ExchangeKind.ASSIGNMENT.value),
+    )
+    return [_standing(row) for row in rows]
 
 
 _ANY_DUE = """

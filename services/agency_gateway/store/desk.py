@@ -73,9 +73,14 @@ def _read(row: dict[str, Any]) -> DeskItem:
 
 
 def has_assignment(tx: Transaction, assignment_id: UUID) -> bool:
-    """Whether the assignment itself was delivered on the desk."""
+    """Whether the assignment itself was delivered on the desk, or is on its way there."""
     row = tx.execute(
-        "select exists (select from desk_item where assignment_id = %s and kind = %s) as there",
-        (assignment_id, ExchangeKind.ASSIGNMENT.value),
+        """
+        select exists (select from desk_item where assignment_id = %(id)s and kind = %(kind)s) or exists (
+            select from delivery
+            where assignment_id = %(id)s and kind = %(kind)s and adapter = 'desk' and state <> 'delivered'
+        ) as there
+        """,
+        {"id": assignment_id, "kind": ExchangeKind.ASSIGNMENT.value},
     ).fetchone()
     return bool(row and row["there"])

@@ -20,6 +20,7 @@ from lianban.chassis.time import now
 from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnknown, MessageRejected
 from lianban.contracts.codes import AgencyRole, ExchangeKind
 from lianban.contracts.intake import MatterRegistered
+from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AssignmentWithdrawn
 from services.agency_gateway.adapters.rest_push import client, wire
 from services.agency_gateway.app import console, delivering, feeding, journaling, metrics, profiles
@@ -545,6 +546,68 @@ def test_what_lies_in_a_feed_that_nobody_reads_can_be_laid_on_the_agencys_desk(l
     with database().transaction() as tx:
         feeding.acknowledge(tx, URBAN.code, delivery_id, "CG-7", at=now())  # it had fetched the message before
     assert len(emitted(look, MessageDelivered)) == 1
+
+
+def withdraw(sent: Sent, agency: AgencyRef) -> None:
+    """The assignment is taken back: a message follows it."""
+    withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=agency, role=AgencyRole.LEAD, withdrawn_at=now())
+    hear(withdrawn, sent.matter_id)
+
+
+def laid(look: Look, sent: Sent) -> list[str]:
+    """The kinds of messages on the desk about an assignment, in order."""
+    rows = look.execute("select kind from desk_item where assignment_id = %s order by version", (sent.id,))
+    return [row["kind"] for row in rows]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_follows_an_assignment_that_is_laid_on_the_desk_by_hand_goes_there_too(
+    look: Look, intake: Intake, department: Department, late: bool
+) -> None:
+    register(a_profile(department.url))
+    department.plays = ["422"]
+    sent = send(intake)
+    run_until(lambda: state_of(look, sent.id)["state"] == "rejected")
+    if not late:
+        withdraw(sent, ECOLOGY)
+        assert state_of(look, sent.id, 2)["adapter"] == "rest_push"
+    with database().transaction() as tx:
+        console.hand_over(tx, state_of(look, sent.id)["id"], at=now())
+    if late:  # after the operator, before the assignment lies there
+        withdraw(sent, ECOLOGY)
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert laid(look, sent) == ["assignment", "assignment-withdrawn"]
+    assert department.posts == 1
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_what_follows_an_assignment_leaves_the_feed_with_it(look: Look, intake: Intake, offered: bool) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent = send(intake, URBAN)
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    withdraw(sent, URBAN)
+    if offered:
+        run_until(lambda: state_of(look, sent.id, 2)["offered_at"])
+    with database().transaction() as tx:
+        console.hand_over(tx, state_of(look, sent.id)["id"], at=now())
+        assert feeding.messages(tx, URBAN.code, after=0, limit=10, at=now()).items == ()
+    run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
+    assert laid(look, sent) == ["assignment", "assignment-withdrawn"]
+
+
+def test_what_follows_an_assignment_and_may_have_reached_the_system_waits_for_a_person_as_before(
+    look: Look, intake: Intake
+) -> None:
+    register({"agency": URBAN.code, "adapter": "pull", "level": 2})
+    sent = send(intake, URBAN)
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    withdraw(sent, URBAN)
+    look.execute("update delivery set adapter = 'rest_push', state = 'unknown' where version = 2")
+    with database().transaction() as tx:
+        console.hand_over(tx, state_of(look, sent.id)["id"], at=now())
+    run_until(lambda: state_of(look, sent.id)["state"] == "delivered")
+    assert laid(look, sent)[0] == "assignment"
+    assert state_of(look, sent.id, 2)["adapter"] == "rest_push"
 
 
 def test_what_left_the_feed_can_come_back_at_its_end(look: Look, intake: Intake) -> None:
