@@ -53,6 +53,8 @@ class Loop(DependencyProvider):
 
     def start(self) -> None:
         """Start the greenlets."""
+        metrics.from_zero(metrics.loop_done, [self.name])
+        metrics.from_zero(metrics.loop_failures, [self.name])
         for number in range(self.concurrency):
             self.container.spawn_managed_thread(self._run, identifier=f"loop {self.name} {number}")
 

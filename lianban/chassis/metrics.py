@@ -1,16 +1,30 @@
 """The chassis' own metrics; services define theirs beside the code that counts.
 
-Names follow the Prometheus conventions: base units, ``_total`` for counters, bounded labels.
+Names follow the Prometheus conventions: base units, ``_total`` for counters, bounded labels. Series whose labels are
+known beforehand are there from the start (:func:`from_zero`).
 """
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 import lianban
 from lianban.chassis.settings import settings
+from lianban.contracts.catalogue import PRODUCERS
+
+
+def from_zero(metric: Counter | Histogram, *values: Iterable[str]) -> None:
+    """Have the series of all these values of a metric's labels there from the start.
+
+    A series that appears with its first increment has not increased for Prometheus: ``rate()`` would miss it.
+    """
+    for labels in itertools.product(*values):
+        metric.labels(*labels)
+
 
 build = Info("lianban_build", "Version of this process")
 build.info({"version": lianban.__version__})
@@ -40,6 +54,8 @@ inbox_lag = Histogram(
     "From the event's time to its effect here",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
+from_zero(inbox_handled, [module.__name__.rpartition(".")[2] for module in PRODUCERS])
+from_zero(inbox_failures, ("retry", "bug", "poison"))
 
 database_seconds = Histogram(
     "lianban_database_transaction_duration_seconds",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from lianban.chassis.metrics import from_zero
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from services.agency_gateway.domain.lane import Circuit
+from services.agency_gateway.domain.profile import AdapterName
+from services.agency_gateway.domain.statement import KINDS, Via
 from services.agency_gateway.store import lanes
 
 deliveries = Counter(
@@ -44,6 +47,8 @@ statements = Counter("lianban_gateway_statements_total", "Statements of departme
 statements_repeated = Counter(
     "lianban_gateway_statements_repeated_total", "Statements that came again and changed nothing"
 )
+from_zero(delivery_seconds, AdapterName)
+from_zero(statements, Via, KINDS)
 
 
 def measure() -> int:

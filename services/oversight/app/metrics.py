@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
+from lianban.chassis.metrics import from_zero
+from lianban.law.rulebook import Lapse, standard
+
 clocks = Gauge(
     "lianban_oversight_clocks",
     "Running clocks by rule and standing: due_later, due_today, overdue",
@@ -26,3 +29,5 @@ calendar_official = Gauge(
     "1 where the calendar of this_year or next_year is announced, 0 where it is provisional",
     ["year"],
 )
+from_zero(breaches, [rule.id for rule in standard().rules if rule.lapse is Lapse.BREACH])
+from_zero(lapses, [rule.id for rule in standard().rules if rule.lapse is Lapse.ENDS])
