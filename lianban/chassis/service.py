@@ -8,20 +8,20 @@ import lianban.chassis.patch
 import json
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import eventlet
 import structlog
-from eventlet import wsgi
+from eventlet import greenio, patcher, wsgi
 from flask import Flask
 from kombu import Connection
 from nameko.extensions import DependencyProvider
 from nameko.runners import ServiceRunner
 from nameko.web.server import WebServer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.wsgi import ClosingIterator
 
 import lianban
 from lianban.chassis import garbage, logs, metrics, relay, traces
@@ -35,10 +35,13 @@ from lianban.chassis.settings import settings
 from lianban.chassis.wakeup import bell
 
 log = structlog.get_logger()
+_select = patcher.original("select")
 
 __all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
 
 GRACE_SECONDS = 15
+DRAIN_SECONDS = 0.5
+"""How long an ending service leaves connections open that are idle: a request may be on its way on them."""
 LOG_SECONDS = 0.2
 """How long a line of the log may wait for others; warnings and errors wait for nothing."""
 RELAY_GATHER_SECONDS = 0.05
@@ -46,27 +49,22 @@ RELAY_GATHER_SECONDS = 0.05
 
 
 class _Server(WebServer):
-    """nameko's web server with a Flask application; requests in work are finished before it stops."""
+    """nameko's web server with a Flask application, and with an end at which no request is lost.
+
+    The edge keeps connections open and sends the next request on one of them. So at the end each answer says that it is
+    the last of its connection; a connection that then stays idle is closed.
+    """
 
     application: Flask
-    in_work = 0
+    _is_accepting: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[list[Any]] = []
+        """The connections, as eventlet knows them: address, socket, state."""
 
     def get_wsgi_app(self) -> Callable[..., Any]:
-        application = self.application
-
-        def counted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            self.in_work += 1
-            try:
-                body = application(environ, start_response)
-            except BaseException:
-                done()
-                raise
-            return ClosingIterator(body, [done])  # in work until the last byte is written
-
-        def done() -> None:
-            self.in_work -= 1
-
-        return counted
+        return self.application
 
     def get_wsgi_server(self, sock: Any, wsgi_app: Any, **_: Any) -> Any:
         return wsgi.Server(
@@ -74,14 +72,46 @@ class _Server(WebServer):
             keepalive=True, socket_timeout=75, log=structlog.get_logger(),
         )  # fmt: skip
 
+    def process_request(self, sock: Any, address: Any) -> None:
+        """Answer the requests of a connection."""
+        connection = [address, sock, wsgi.STATE_IDLE]
+        self._open.append(connection)
+        try:
+            self._serv.process_request(connection)
+        finally:
+            self._open.remove(connection)
+
     def stop(self) -> None:
+        if not self._is_accepting:  # nameko stops it once more, as an extension of its own
+            return
+        self._serv.keepalive = False
         self._is_accepting = False
         self._gt.kill()
+        with suppress(BlockingIOError):
+            while True:  # whoever is connected already is let in
+                sock, address = self._sock.fd.accept()
+                green = greenio.GreenSocket(sock)
+                green.settimeout(self._serv.socket_timeout)
+                self.container.spawn_managed_thread(partial(self.process_request, green, address))
         self._sock.close()
-        for _ in range(GRACE_SECONDS * 10):
-            if not self.in_work:
+        eventlet.sleep(0)
+        for tenth in range(GRACE_SECONDS * 10):
+            if tenth >= DRAIN_SECONDS * 10:
+                self._close_idle()
+            if not self._open:
                 break
             eventlet.sleep(0.1)
+
+    def _close_idle(self) -> None:
+        for _, sock, state in list(self._open):
+            if state == wsgi.STATE_IDLE and sock.fileno() >= 0 and not _readable(sock):
+                greenio.shutdown_safe(sock)
+
+
+def _readable(sock: Any) -> bool:
+    asked = _select.poll()
+    asked.register(sock.fileno(), _select.POLLIN)
+    return bool(asked.poll(0))
 
 
 class Http(DependencyProvider):

@@ -9,6 +9,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import psycopg
 import pytest
@@ -55,6 +56,39 @@ def test_answer_being_written_when_asked_to_stop(pair: Pair) -> None:
         rest = answer.read()
     assert (first + rest).decode().split() == [str(number) for number in range(20)]
     assert pair.intake.process.wait(40) == 0
+    pair.intake = pair.begin("intake").wait_until_ready()
+
+
+def test_requests_on_open_connections_when_asked_to_stop(pair: Pair) -> None:
+    """Every request that a connection took is answered, the last one saying so; afterwards none is taken."""
+    port = pair.stack.layout.ports.http("intake")
+    answers: list[tuple[int, str | None]] = []
+
+    def ask(connection: HTTPConnection) -> None:
+        connection.request("GET", "/short")
+        answer = connection.getresponse()
+        answer.read()
+        answers.append((answer.status, answer.getheader("Connection")))
+
+    def ask_until_refused() -> None:
+        while True:
+            connection = HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.connect()
+            ask(connection)
+            while answers[-1][1] != "close":
+                ask(connection)
+            connection.close()
+
+    idle = HTTPConnection("127.0.0.1", port, timeout=30)
+    ask(idle)
+    ask(idle)
+    assert answers == [(200, None)] * 2
+    pair.intake.process.send_signal(signal.SIGTERM)
+    with pytest.raises(ConnectionRefusedError):
+        ask_until_refused()
+    assert {status for status, _ in answers} == {200}
+    assert answers[-1] == (200, "close")
+    assert pair.intake.process.wait(10) == 0  # an idle connection does not keep it
     pair.intake = pair.begin("intake").wait_until_ready()
 
 

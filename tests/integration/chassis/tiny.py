@@ -51,6 +51,10 @@ def create_app() -> Flask:
     def long_answer() -> Response:
         return Response(slowly())
 
+    @app.get("/short")
+    def short_answer() -> str:
+        return "short"
+
     return app
 
 
