@@ -86,6 +86,15 @@ def test_guessing_is_throttled_but_looking_is_not(intake: Intake) -> None:
     assert tries == [404] * 20 + [429] * 5
 
 
+def test_a_token_that_does_not_count_is_refused_before_the_query_code_is_looked_at(intake: Intake) -> None:
+    """Else tries at codes could be spread over processes that count them separately, with any word for a token."""
+    somebody = Petitioner(intake)
+    for code in (somebody.code, "AAAAAAAA"):
+        headers = {"X-Query-Code": code, "Authorization": "Bearer rubbish"}
+        answer = intake.client.get(f"{PATH}/{somebody.number}", headers=headers)
+        assert (answer.status_code, answer.get_json()["type"]) == (401, "/problems/invalid-token")
+
+
 def test_the_story_is_told_state_by_state(intake: Intake) -> None:
     somebody = Petitioner(intake)
     case = somebody.case
