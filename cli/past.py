@@ -15,12 +15,13 @@ from cli.world import Busy, World
 from deploy.demo.matters.plan import FOLDER
 from deploy.local.checks import Trouble
 from deploy.local.layout import SERVICES
+from deploy.local.processes import all_of
 from deploy.local.stack import Stack
 from lianban.chassis import logs
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day, now
 
-AT_WORK = (*SERVICES, "documents")
+AT_WORK = (*all_of(*SERVICES), "documents")
 """The processes that must stand still: everybody who handles events or takes rows of work."""
 NEEDED = ("suggest", "mail")
 """The processes that take part: the text model, and the mailbox of the petitioners."""

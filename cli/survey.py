@@ -128,12 +128,12 @@ def _processes(stack: Stack) -> list[dict[str, Any]]:
         process = listed.get(name)
         if process:
             why = stack.unready(process)
-            row |= {"ready": not why, "why": why or None}
+            row |= {"service": process.environment or None, "ready": not why, "why": why or None}
             if process.ops:
                 row["operations"] = f"http://{HOST}:{process.ops(stack.layout.ports)}"
                 row["version"] = _json(row["operations"] + "/healthz").get("version")
                 row["parts"] = _parts(row["operations"])
-        if name in SERVICES:
+        if name in SERVICES:  # told once: a second process has the same queues and the same database
             row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
             row["poison"] = depths.get(f"{name}.poison", 0)
             row |= _read(stack, name, _events) or {}

@@ -15,8 +15,8 @@ from deploy.local.account import Account
 from deploy.local.checks import Trouble, find_program
 from deploy.local.environment import MARK, passed_on
 from deploy.local.keys import Passwords, write_private
-from deploy.local.layout import HOST, ROOT, SERVICES, Layout
-from deploy.local.processes import Process
+from deploy.local.layout import HOST, ROOT, Layout
+from deploy.local.processes import Process, processes
 
 TEMPLATES = Path(__file__).parent / "templates"
 EDGE = ROOT / "deploy" / "nginx"
@@ -50,7 +50,7 @@ def postgres_programs() -> Path:
 
 def render(template: str, values: dict[str, str]) -> str:
     """Fill in ``${LIANBAN_…}``; other dollar signs belong to the configuration. Raises :class:`KeyError`."""
-    return re.sub(r"\$\{(LIANBAN_[A-Z_]+)\}", lambda match: values[match[1]], template)
+    return re.sub(r"\$\{(LIANBAN_[A-Z0-9_]+)\}", lambda match: values[match[1]], template)
 
 
 # --- PostgreSQL
@@ -135,7 +135,10 @@ def write_nginx(layout: Layout, account: Account) -> None:
         "LIANBAN_DEMO_MAILBOX_ADDRESS": f"{HOST}:{ports.mailbox}",
         "LIANBAN_DEMO_DEPARTMENTS_ADDRESS": f"{HOST}:{ports.departments}",
     }
-    values |= {f"LIANBAN_{name.upper()}_ADDRESS": f"{HOST}:{ports.http(name)}" for name in SERVICES}
+    for process in processes(demo=False):
+        if process.serves and process.http:
+            name = process.name.replace("-", "_").upper()
+            values[f"LIANBAN_{name}_ADDRESS"] = f"{HOST}:{process.http(ports)}"
     account.own(layout.nginx)
     layout.documents.mkdir(exist_ok=True)
     contents = {

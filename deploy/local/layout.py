@@ -24,13 +24,13 @@ class Ports:
     edge: int
     base: int
 
-    def http(self, service: str) -> int:
-        """The service's HTTP listener, which only the edge and the other services call."""
-        return self.base + 1 + SERVICES.index(service)
+    def http(self, service: str, number: int = 1) -> int:
+        """The HTTP listener of the service's first or second process; only the edge and other services call it."""
+        return self.base + 1 + SERVICES.index(service) + 6 * (number - 1)
 
-    def ops(self, service: str) -> int:
-        """The service's listener for /healthz, /readyz and /metrics."""
-        return self.base + 101 + SERVICES.index(service)
+    def ops(self, service: str, number: int = 1) -> int:
+        """The listener of the service's first or second process for /healthz, /readyz and /metrics."""
+        return self.base + 101 + SERVICES.index(service) + 6 * (number - 1)
 
     @property
     def suggest(self) -> int:

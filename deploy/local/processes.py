@@ -1,7 +1,7 @@
 """All processes of a stack, as one table: what runs, from which module, on which ports, with which settings.
 
 The supervisor's configuration, the list of ports that must be free, ``lianban status`` and the waiting for readiness
-are made from it.
+are made from it. A service may have a second process, a full replica of the first with ports of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Process:
     """Arguments of the Python of the stack."""
     environment: str = ""
     """The service whose settings it gets; empty: settings of the stack only."""
+    serves: str = ""
+    """The service that it runs, alone or beside another process; empty: it runs none."""
     http: Callable[[Ports], int] | None = None
     ops: Callable[[Ports], int] | None = None
     demo: bool = False
@@ -37,14 +39,16 @@ class Process:
         return {listener(ports): self.label for listener in (self.http, self.ops) if listener}
 
 
-def _service(name: str, label: str) -> Process:
+def _service(name: str, label: str, number: int = 1) -> Process:
+    """A service's first or second process."""
     return Process(
-        name=name,
-        label=label,
+        name=name if number == 1 else f"{name}-{number}",
+        label=label if number == 1 else f"{label} ({number})",
         command=("-m", "cli", "serve", name),
         environment=name,
-        http=lambda ports: ports.http(name),
-        ops=lambda ports: ports.ops(name),
+        serves=name,
+        http=lambda ports: ports.http(name, number),
+        ops=lambda ports: ports.ops(name, number),
     )
 
 
@@ -55,6 +59,7 @@ TABLE: tuple[Process, ...] = (
     ),
     _service("routing", "routing 分办"),
     _service("intake", "intake 登记"),
+    _service("intake", "intake 登记", 2),
     _service("agency_gateway", "agency gateway 交换"),
     _service("oversight", "oversight 督办"),
     _service("notification", "notification 告知"),
@@ -79,6 +84,19 @@ TABLE: tuple[Process, ...] = (
 def processes(*, demo: bool) -> list[Process]:
     """The processes of a stack, with or without the demo city."""
     return [process for process in TABLE if demo or not process.demo]
+
+
+def service_of(name: str) -> str:
+    """The service that a process runs; the name itself where it runs none."""
+    return next((process.serves for process in TABLE if process.name == name and process.serves), name)
+
+
+def all_of(*names: str) -> list[str]:
+    """The processes that names stand for: a service's name for all of its processes, another for itself."""
+    found: list[str] = []
+    for name in names:
+        found += [process.name for process in TABLE if process.serves == name] or [name]
+    return list(dict.fromkeys(found))
 
 
 def roles(*, demo: bool) -> tuple[str, ...]:

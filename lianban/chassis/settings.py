@@ -68,7 +68,7 @@ class Settings:
     traces_endpoint: str = _s("", "OTLP/HTTP endpoint for traces; empty: no traces")
     log_level: str = _s("INFO", "Lowest level that is logged")
     rate_anonymous: str = _s("120 per minute", "Requests that one address may make without signing in")
-    rate_token: str = _s("6000 per minute", "Requests that one token may make")
+    rate_token: str = _s("6000 per minute", "Requests that one token may make to each process of a service")
     environment: str = _s("demo", "Name of the installation, shown in traces and status")
 
     def url_of(self, service: str) -> str:

@@ -8,6 +8,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.rows import TupleRow
 
+from deploy.local.processes import all_of
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from tests.bench.processes import wait_until_ready
@@ -46,8 +47,12 @@ def consumed_per_s(stack: Stack) -> float:
 
 
 def published_per_s(stack: Stack, number: int) -> float:
-    """Events per second that intake's relay publishes, of ``number`` that wait when it starts."""
-    stack.supervisor.end("intake")
+    """Events per second that intake's relay publishes, of ``number`` that wait when it starts.
+
+    One process of intake runs meanwhile: another would only start beside it and be no relay.
+    """
+    relay, *others = all_of("intake")
+    stack.supervisor.end_together([relay, *others])
     with psycopg.connect(stack.database_url("intake"), autocommit=True) as connection:
         connection.execute(
             "update outbox set published_at = null where position in"
@@ -56,7 +61,7 @@ def published_per_s(stack: Stack, number: int) -> float:
         )
         (began,) = _row(connection, "select now()")
         connection.execute("analyze outbox")
-        stack.supervisor.begin("intake")
+        stack.supervisor.begin(relay)
         until(
             lambda: _row(connection, "select not exists (select from outbox where published_at is null)")[0],
             f"{number} events published",
@@ -71,6 +76,8 @@ def published_per_s(stack: Stack, number: int) -> float:
             """,
             began,
         )
+    for name in others:
+        stack.supervisor.begin(name)
     wait_until_ready(stack, ["intake"])
     seconds: float = (last - first).total_seconds()
     return float(again - of_first) / seconds

@@ -1,4 +1,7 @@
-"""What the processes of a stack use: CPU time and memory, each process with everything that it has started."""
+"""What the processes of a stack use: CPU time and memory, each process with everything that it has started.
+
+Figures bear the name of the service: of one with several processes, the CPU time of all and the memory of the largest.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.processes import all_of, service_of
 from deploy.local.stack import READY_SECONDS, Stack
 from deploy.waiting import until
 
@@ -29,18 +33,30 @@ def cpu_seconds(stack: Stack) -> dict[str, float]:
 
 
 def memory_megabytes(stack: Stack) -> dict[str, float]:
-    """Resident memory by process; of one with children, together, where what they share counts once."""
-    return {name: _memory(list(_family(pid))) / MEGABYTE for name, pid in pids(stack).items()}
+    """Resident memory by service; of a process with children, together, where what they share counts once."""
+    return largest({name: _memory(list(_family(pid))) / MEGABYTE for name, pid in pids(stack).items()})
+
+
+def largest(by_process: dict[str, float]) -> dict[str, float]:
+    """By service: the figure of that of its processes which has the most."""
+    found: dict[str, float] = {}
+    for name, figure in by_process.items():
+        found[service_of(name)] = max(figure, found.get(service_of(name), figure))
+    return found
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """CPU seconds between two looks, of the processes that were there both times."""
-    return {name: after[name] - before[name] for name in after if name in before}
+    """CPU seconds by service between two looks, of the processes that were there both times."""
+    found: dict[str, float] = {}
+    for name, seconds in after.items():
+        if name in before:
+            found[service_of(name)] = found.get(service_of(name), 0.0) + seconds - before[name]
+    return found
 
 
 def only(stack: Stack, names: Iterable[str]) -> None:
-    """Let these processes run and stop the others, infrastructure excepted; returns when these are ready."""
-    wanted = set(names)
+    """Let these services and processes run beside the infrastructure and no others; returns when they are ready."""
+    wanted = set(all_of(*names))
     stack.supervisor.end_together([process.name for process in stack.table if process.name not in wanted])
     for name in wanted:
         stack.supervisor.begin(name)
@@ -48,8 +64,8 @@ def only(stack: Stack, names: Iterable[str]) -> None:
 
 
 def wait_until_ready(stack: Stack, names: Iterable[str]) -> None:
-    """Wait until these processes say that they are ready."""
-    wanted = set(names)
+    """Wait until these services and processes say that they are ready."""
+    wanted = set(all_of(*names))
     for process in stack.table:
         if process.name in wanted:
             until(

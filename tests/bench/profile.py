@@ -20,15 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.local.layout import HOST
+from deploy.local.layout import HOST, SERVICES
+from deploy.local.processes import all_of
 from deploy.local.stack import Stack
 from tests.bench.processes import pids
 
 PER_SECOND = 100
 MOST = 40
-PROCESSES = (
-    "intake", "routing", "agency_gateway", "oversight", "notification", "suggest", "documents", "departments", "mail",
-)  # fmt: skip
+PROCESSES = (*all_of(*SERVICES), "suggest", "documents", "departments", "mail")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A process of a service that the test itself starts: a second replica, or one that takes the first one's place."""
+"""A process of a service that the test itself starts: a further replica, or one that takes the place of all others."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 from deploy.local.checks import taken
 from deploy.local.environment import MARK, passed_on
 from deploy.local.layout import HOST
+from deploy.local.processes import all_of
 from deploy.local.stack import unready
 from deploy.waiting import until
 from tests.chaos.shaken import ShakenStack
 
 ROOT = Path(__file__).parents[2]
 REPLICA_HTTP, REPLICA_OPS = 151, 152
-"""Where a second replica listens, counted from the stack's first port."""
+"""Where a further replica listens, counted from the stack's first port."""
 
 
 class Beside:
@@ -71,7 +72,7 @@ class Beside:
 
 @contextmanager
 def second_replica(stack: ShakenStack, service: str) -> Iterator[Beside]:
-    """Within the block the service has a second replica."""
+    """Within the block the service has one more replica."""
     made = Beside(stack, service, replica=True)
     try:
         made.wait_until_ready()
@@ -82,8 +83,8 @@ def second_replica(stack: ShakenStack, service: str) -> Iterator[Beside]:
 
 @contextmanager
 def in_place_of(stack: ShakenStack, service: str, **given: object) -> Iterator[Beside]:
-    """Within the block this process is the service, at the service's own ports; afterwards the right one runs again."""
-    stack.supervisor.end(service)
+    """Within the block this process alone is the service, at its first one's ports; then the right ones run again."""
+    stack.supervisor.end_together(all_of(service))
     made = Beside(stack, service, **given)  # type: ignore[arg-type]  # passed on as they are
     try:
         made.wait_until_ready()
@@ -93,4 +94,5 @@ def in_place_of(stack: ShakenStack, service: str, **given: object) -> Iterator[B
             made.stop()
         made.end()
         until(lambda: not taken(made.ops), "its port is free again", seconds=30, every=0.1)
-        stack.supervisor.begin(service)
+        for name in all_of(service):
+            stack.supervisor.begin(name)

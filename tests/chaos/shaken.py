@@ -14,7 +14,8 @@ import psutil
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from deploy.local.layout import HOST, SERVICES
+from deploy.local.layout import HOST
+from deploy.local.processes import all_of
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from tests.chaos.door import Door
@@ -106,8 +107,11 @@ class ShakenStack(Stack):
         return int(self.supervisor.states()[program]["pid"])
 
     def kill(self, *programs: str) -> None:
-        """SIGKILL; the supervisor starts them again. Returns when the processes are gone."""
-        pids = [self.pid(program) for program in programs]
+        """SIGKILL, for a service to all of its processes; the supervisor starts them again.
+
+        Returns when they are gone.
+        """
+        pids = [self.pid(program) for program in all_of(*programs)]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         for pid in pids:
@@ -145,8 +149,8 @@ class ShakenStack(Stack):
         return answer.json()
 
     def unready_services(self) -> dict[str, str]:
-        """The services that are not ready, each with its reason."""
-        reasons = {process.name: self.unready(process) for process in self.table if process.name in SERVICES}
+        """The processes of services that are not ready, each with its reason."""
+        reasons = {process.name: self.unready(process) for process in self.table if process.serves}
         return {name: why for name, why in reasons.items() if why}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.local.layout import SERVICES
+from deploy.local.processes import all_of
 from tests.chaos.beside import second_replica
 from tests.chaos.conftest import Trial
 
@@ -25,6 +26,16 @@ def test_service_killed(trial: Trial, service: str) -> None:
     with trial() as load:
         load.more(8)
         load.stack.kill(service)
+        load.fault_over()
+        load.more(8)
+
+
+@pytest.mark.chaos
+def test_one_of_two_processes_killed(trial: Trial) -> None:
+    """The other goes on, with all queues and the outbox; the edge asks it instead."""
+    with trial() as load:
+        load.more(8)
+        load.stack.kill("intake-2")
         load.fault_over()
         load.more(8)
 
@@ -53,8 +64,8 @@ def test_helper_killed(trial: Trial, helper: str) -> None:
 def test_rolling_restart(trial: Trial) -> None:
     with trial() as load:
         load.more(8)
-        for service in SERVICES:
-            load.stack.restart(service)
+        for process in all_of(*SERVICES):
+            load.stack.restart(process)
             load.fault_over()
             load.until_ready()
             load.more(2)
@@ -63,13 +74,14 @@ def test_rolling_restart(trial: Trial) -> None:
 @pytest.mark.chaos
 @pytest.mark.parametrize("service", SERVICES)
 def test_second_replica_started_and_stopped(trial: Trial, service: str) -> None:
-    """The second takes over while the first is away, and ends what it has in hand when it is stopped itself."""
+    """It takes over while all others are away, and ends what it has in hand when it is stopped itself."""
     with trial() as load:
         load.more(4)
         with second_replica(load.stack, service) as second:
             load.more(4)
-            load.stack.supervisor.end(service)
-            load.stack.supervisor.begin(service)
+            load.stack.supervisor.end_together(all_of(service))
+            for process in all_of(service):
+                load.stack.supervisor.begin(process)
             load.until_ready()
             load.more(4)
             assert second.stop() == 0

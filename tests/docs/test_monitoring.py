@@ -133,7 +133,7 @@ def test_rules_ask_for_metrics_that_exist(rule: dict[str, Any]) -> None:
 
 def test_the_scrape_configuration_names_every_process_with_its_port() -> None:
     ports = Ports(8080, BASE)
-    wanted = {(p.environment, p.name, f"127.0.0.1:{p.ops(ports)}") for p in processes(demo=False) if p.ops}
+    wanted = {(p.environment, p.serves or p.name, f"127.0.0.1:{p.ops(ports)}") for p in processes(demo=False) if p.ops}
     jobs = {job["job_name"]: job["static_configs"] for job in configuration()["scrape_configs"]}
     assert {
         (config["labels"]["service"], config["labels"]["process"], target)

@@ -125,7 +125,6 @@ def test_every_port_of_a_stack_is_documented() -> None:
     used = set(ports.infrastructure()) | {ports.mail}
     for process in processes(demo=True):
         used |= set(process.ports(ports))
-    used |= {ports.http(service) for service in SERVICES}
     text = (ROOT / "docs" / "reference" / "ports.md").read_text(encoding="utf-8")
     assert {int(number) for number in re.findall(r"^\|[^|]+\| (\d+) \|", text, re.MULTILINE)} == used
 

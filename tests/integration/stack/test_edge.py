@@ -10,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deploy.local.layout import HOST, SERVICES
+from deploy.local.layout import HOST
 from deploy.local.stack import Stack
 from deploy.waiting import until
+
+TOKEN = {"Authorization": "Bearer x"}
 
 
 class Edge:
@@ -22,15 +24,22 @@ class Edge:
         self._port = stack.layout.ports.edge
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, at: str = HOST
     ) -> tuple[int, http.client.HTTPMessage, str]:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=20)
+        """``at``: the caller's address."""
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=20, source_address=(at, 0))
         try:
             connection.request(method, path, body=body or None, headers=headers or {})
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read().decode()
         finally:
             connection.close()
+
+    def reaches(self, method: str, path: str, headers: dict[str, str] | None = None, *, at: str = HOST) -> int:
+        """The port that a request reached."""
+        status, _, body = self.ask(method, path, b"{}" if method == "POST" else b"", headers, at=at)
+        assert status == 200, body
+        return int(json.loads(body)["port"])
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -56,25 +65,42 @@ class _Echo(BaseHTTPRequestHandler):
         pass
 
 
+class _Server:
+    """An echo at a port."""
+
+    def __init__(self, port: int) -> None:
+        self._server = ThreadingHTTPServer((HOST, port), _Echo)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def end(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 @pytest.fixture
-def edge(another_stack: Stack) -> Iterator[Edge]:
-    """An edge of its own, with an echo behind every service's port and the demo's."""
+def servers(another_stack: Stack) -> Iterator[dict[str, _Server]]:
+    """An echo behind every port that the edge passes requests on to, by process."""
     stack = another_stack
     stack.start(services=False)
-    ports = [stack.layout.ports.http(name) for name in SERVICES]
-    ports += [stack.layout.ports.mailbox, stack.layout.ports.departments]
-    servers = [ThreadingHTTPServer((HOST, port), _Echo) for port in ports]
-    threads = [threading.Thread(target=server.serve_forever, args=(0.05,)) for server in servers]
-    for thread in threads:
-        thread.start()
+    made = {
+        process.name: _Server(process.http(stack.layout.ports))
+        for process in stack.table
+        if process.http and (process.serves or process.demo)
+    }
     try:
-        yield Edge(stack)
+        yield made
     finally:
-        for server in servers:
-            server.shutdown()
-            server.server_close()
-        for thread in threads:
-            thread.join()
+        for server in made.values():
+            server.end()
+
+
+@pytest.fixture
+def edge(another_stack: Stack, servers: dict[str, _Server]) -> Edge:
+    """An edge of its own, with an echo behind it."""
+    del servers
+    return Edge(another_stack)
 
 
 ROUTES = {
@@ -126,8 +152,11 @@ def test_the_edge(edge: Edge, another_stack: Stack) -> None:
     """One start of a stack for all questions to the edge, as a start takes seconds."""
     ports = another_stack.layout.ports
 
-    reached = {path: json.loads(edge.ask("GET", path)[2])["port"] for path in ROUTES}
-    assert reached == {path: ports.http(service) for path, service in ROUTES.items()}
+    reached = {path: edge.reaches("GET", path) for path in ROUTES}
+    intakes = (ports.http("intake"), ports.http("intake", 2))
+    mine = reached["/"]
+    assert mine in intakes
+    assert reached == {path: mine if service == "intake" else ports.http(service) for path, service in ROUTES.items()}
     assert json.loads(edge.ask("GET", "/demo/mail/")[2])["port"] == ports.mailbox
     assert json.loads(edge.ask("GET", "/demo/departments/x")[2])["port"] == ports.departments
 
@@ -152,6 +181,34 @@ def test_the_edge(edge: Edge, another_stack: Stack) -> None:
     edge.ask("GET", "/matters/990100?query_code=SECRET-CODE")
     log = logged(another_stack, '"path":"/matters/990100"')
     assert "SECRET-CODE" not in log
+
+
+@pytest.mark.slow
+def test_two_processes_of_intake(edge: Edge, another_stack: Stack, servers: dict[str, _Server]) -> None:
+    ports = another_stack.layout.ports
+    first, second = ports.http("intake"), ports.http("intake", 2)
+    everywhere = ("127.0.0.1", *(f"127.0.0.{number}" for number in range(20, 60)))
+
+    # What programs send with a token goes to both.
+    assert {edge.reaches("POST", "/api/v1/matters", TOKEN) for _ in range(20)} == {first, second}
+    assert {edge.reaches("GET", "/api/v1/matters/1", TOKEN) for _ in range(20)} == {first, second}
+
+    # Everybody else keeps to one by address; so does who adds a token where none is looked at.
+    asked = [("GET", "/", None), ("POST", "/matters/1", None), ("GET", "/api/v1/matters/1", None),
+             ("POST", "/matters/1", TOKEN), ("GET", "/matters /api/v1/matters", TOKEN)]  # fmt: skip
+    reached = {at: {edge.reaches(how, path.replace(" ", "%20"), more, at=at) for how, path, more in asked * 2}
+               for at in everywhere}  # fmt: skip
+    assert {len(found) for found in reached.values()} == {1}
+    assert set().union(*reached.values()) == {first, second}
+
+    # While one is away the other answers everything, and afterwards all is as before.
+    for gone, left in (("intake", second), ("intake-2", first)):
+        servers.pop(gone).end()
+        for at in everywhere:
+            assert {edge.reaches("GET", "/", at=at), edge.reaches("POST", "/submit", at=at)} == {left}
+            assert {edge.reaches(how, "/api/v1/matters", TOKEN, at=at) for how in ("GET", "POST")} == {left}
+        servers[gone] = _Server(second if left == first else first)
+    assert {at: {edge.reaches("GET", "/", at=at)} for at in everywhere} == reached
 
 
 @pytest.mark.slow

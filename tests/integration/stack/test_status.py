@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from deploy.local.layout import HOST, SERVICES
+from deploy.local.processes import all_of
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from tests.docs.test_monitoring import of_the_broker
@@ -28,6 +29,9 @@ def test_programs_read_processes_events_lanes_clocks_calendar_and_disk(stack: St
         assert rows[service].keys() >= {
             "queued", "poison", "outbox", "outbox_oldest", "parked", "parked_oldest", "quarantined"
         }  # fmt: skip
+    assert rows["intake-2"]["parts"] | {"database": "ok", "relay": "ok", "queue 0": "ok"} == rows["intake-2"]["parts"]
+    assert (rows["intake-2"]["service"], rows["intake"]["service"]) == ("intake", "intake")
+    assert "outbox" not in rows["intake-2"]
     assert rows["suggest"]["parts"] == {"model": "ok"}
     assert rows["suggest"]["version"] == rows["documents"]["version"] == rows["intake"]["version"]
     assert found["lanes"]["lanes"] > 0
@@ -44,7 +48,7 @@ def test_one_screen_for_a_person(stack: Stack) -> None:
     assert len(lines) <= 45
     assert max(len(line) for line in lines) <= 130
     assert lines[0].startswith(f"联办 Lianban {stack.url}")
-    for word in (*SERVICES, "lanes", "clocks", "calendar", "disk"):
+    for word in (*all_of(*SERVICES), "lanes", "clocks", "calendar", "disk"):
         assert any(word in line for line in lines), word
 
 

@@ -7,14 +7,25 @@ from pathlib import Path
 import pytest
 
 from deploy.local.configuration import render
-from deploy.local.layout import BadSetting, Layout, Ports, layout_from_environment
-from deploy.local.processes import needed_ports
+from deploy.local.layout import SERVICES, BadSetting, Layout, Ports, layout_from_environment
+from deploy.local.processes import needed_ports, processes
 
 
 def test_no_two_listeners_share_a_port() -> None:
-    ports = needed_ports(Layout(Path("/nowhere"), Ports(8080, 18000)), demo=True)
-    assert len(ports) == len(set(ports))
+    layout = Layout(Path("/nowhere"), Ports(8080, 18000))
+    ports = needed_ports(layout, demo=True)
+    listeners = len(layout.ports.infrastructure()) + 1  # the demo mail server's SMTP
+    listeners += sum(len(process.ports(layout.ports)) for process in processes(demo=True))
+    assert len(ports) == listeners
     assert all(port == 8080 or 18000 < port <= 18120 for port in ports)
+
+
+def test_every_service_has_room_for_a_second_process() -> None:
+    ports = Ports(8080, 18000)
+    second = {port(service, 2) for service in SERVICES for port in (ports.http, ports.ops)}
+    alone = [process for process in processes(demo=True) if process.name != "intake-2"]
+    assert len(second) == 2 * len(SERVICES)
+    assert not second & (set(ports.infrastructure()) | {port for process in alone for port in process.ports(ports)})
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "８０８０", "1e3"])
