@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.target import as_service
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 
 profile_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 label_option = click.option(

@@ -17,10 +17,10 @@ from cli.world import World
 from deploy.demo.city.load import City
 from deploy.demo.matters import generate, plan
 from deploy.demo.matters.plan import Action, DemoMatter, Person, Step
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import CHINA, china_day
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, Channel, ExchangeKind, StaffRole, TransferKind
 from services.agency_gateway.app import stating
 from services.agency_gateway.domain.statement import ClaimPart, Statement, Via, content

@@ -19,8 +19,9 @@ import psycopg
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
 from lianban.chassis import calendar
-from lianban.chassis.database import Database, Transaction
+from lianban.chassis.database import Database
 from lianban.chassis.time import china_day, now
+from lianban.chassis.transaction import Transaction
 
 EVENTS = """
 select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,

@@ -22,11 +22,11 @@ from requests.structures import CaseInsensitiveDict
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
 from lianban.chassis import internal, relay, time
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Inbox
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import Settings, read, use
 from lianban.chassis.topology import HEARS
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.envelope import Envelope
 from services.agency_gateway.app import delivering
 from services.agency_gateway.app import hearing as gateway

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
+from lianban.chassis.transaction import Transaction
 
 
 def plans_of(look: psycopg.Connection[DictRow], service: str, ask: Callable[[Transaction], Any]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.recent import Recent
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import YearStatus
 from lianban.contracts.oversight import CalendarChanged, CalendarDay
 from lianban.law.calendar import CalendarYear, WorkCalendar

@@ -20,11 +20,12 @@ import structlog
 from psycopg.rows import DictRow
 
 from lianban.chassis import metrics, traces
-from lianban.chassis.database import UNAVAILABLE, Database, Stream, Transaction
+from lianban.chassis.database import UNAVAILABLE, Database
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.logs import say
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Stream, Transaction
 from lianban.contracts.catalogue import InvalidEvent, UnknownEvent, load_envelope, newest
 from lianban.contracts.envelope import Envelope
 

@@ -15,10 +15,10 @@ import requests
 from flask import request
 
 from lianban.chassis import auth, traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Rejected, Retry
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 A loop's function takes some rows (``for update skip locked``), does the work with no transaction open, records
 the outcome and returns how many it finished. It is called again while there is work, after a moment in which more may
-gather, and then waits for its interval or for :meth:`~lianban.chassis.database.Transaction.wake`.
+gather, and then waits for its interval or for :meth:`~lianban.chassis.transaction.Transaction.wake`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from amqp import Message
 from kombu import Connection
 
 from lianban.chassis import metrics
-from lianban.chassis.database import Database, Transaction
+from lianban.chassis.database import Database
 from lianban.chassis.topology import EVENTS
+from lianban.chassis.transaction import Transaction
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from lianban.chassis import metrics
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 
 AT_ONCE = 1000
 """Rows of one table that go in one transaction."""

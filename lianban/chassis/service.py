@@ -26,7 +26,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 import lianban
 from lianban.chassis import garbage, logs, metrics, relay, traces
 from lianban.chassis.consume import Batch, consume
-from lianban.chassis.database import UNAVAILABLE, statistics
+from lianban.chassis.database import UNAVAILABLE
+from lianban.chassis.transaction import statistics
 from lianban.chassis.inspect import measure_inbox
 from lianban.chassis.loops import Loop
 from lianban.chassis.readiness import readiness

@@ -27,13 +27,14 @@ from prometheus_client import make_wsgi_app
 
 import lianban
 from lianban.chassis import garbage, logs, traces
-from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.logs import say
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DocumentKind
 from lianban.contracts.notification import DocumentIssued
 from services.notification.app import metrics

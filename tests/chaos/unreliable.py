@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from lianban.chassis.consume import Consume
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.inbox import Handler, Received
 

@@ -18,10 +18,10 @@ from flask import Flask, Response, current_app, g, redirect, request
 from flask_smorest import Blueprint as SmorestBlueprint
 
 from lianban.chassis.auth import ANONYMOUS, Access, InvalidToken, Kind, Principal, verify_access, verify_bearer
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import StaffRole
 
 P = ParamSpec("P")

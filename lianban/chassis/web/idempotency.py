@@ -20,10 +20,10 @@ from flask import Response, g, make_response, request
 from flask_smorest import Blueprint as SmorestBlueprint
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction, Written
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind, seal, unseal
+from lianban.chassis.transaction import Transaction, Written
 from lianban.chassis.web.access import principal
 
 P = ParamSpec("P")

@@ -13,9 +13,9 @@ from uuid import UUID
 import structlog
 
 from lianban.chassis.calendar import recent
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import NeighbourFailed, fetch
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ExchangeKind
 from lianban.law.calendar import WorkCalendar
 from services.agency_gateway.app import profiles

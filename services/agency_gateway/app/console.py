@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DeliveryState, ExchangeKind
 from services.agency_gateway.domain.delivery import Step
 from services.agency_gateway.domain.profile import AdapterName

@@ -21,11 +21,12 @@ import structlog
 
 from lianban.chassis import traces
 from lianban.chassis.auth import issue_ticket
-from lianban.chassis.database import OF_ONE_STATEMENT, UNAVAILABLE, Transaction
+from lianban.chassis.database import OF_ONE_STATEMENT, UNAVAILABLE
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DeliveryState
 from services.agency_gateway.adapters import rest_push
 from services.agency_gateway.app import composing, journaling, metrics, profiles

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.secrets import unseal
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DeliveryState
 from services.agency_gateway.app import journaling, profiles
 from services.agency_gateway.app.composing import parse

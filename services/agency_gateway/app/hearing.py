@@ -11,8 +11,8 @@ from uuid import UUID, uuid5
 
 from lianban.chassis import traces
 from lianban.chassis.calendar import keep
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, ExchangeKind
 from lianban.contracts.intake import MatterRegistered, MatterSupplemented
 from lianban.contracts.oversight import CalendarChanged

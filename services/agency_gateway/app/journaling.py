@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.secrets import CannotOpen, seal_bytes, unseal_bytes
+from lianban.chassis.transaction import Transaction
 from services.agency_gateway.domain.journal import Entry, first_break
 from services.agency_gateway.store import journal as store
 

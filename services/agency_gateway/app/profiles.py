@@ -12,10 +12,10 @@ from typing import Any
 
 import structlog
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import CannotOpen, seal, unseal
+from lianban.chassis.transaction import Transaction
 from services.agency_gateway.app.profile_schema import OUTBOUND, InvalidProfile, read
 from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.store import agencies, deliveries, lanes

@@ -9,7 +9,7 @@ import random
 from datetime import datetime
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.agency_gateway import MessageDelivered, MessageOutcomeUnknown, MessageRejected
 from lianban.contracts.codes import DeliveryState
 from services.agency_gateway.app import metrics

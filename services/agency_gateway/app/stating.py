@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis import traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.secrets import seal, unseal
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.agency_gateway import (
     AgencyAccepted,
     AgencyGaveOpinion,

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.calendar import read
-from lianban.chassis.database import Transaction
 from lianban.chassis.secrets import unseal
+from lianban.chassis.transaction import Transaction
 from lianban.law.calendar import WorkCalendar
 from services.agency_gateway.app.composing import parse
 from services.agency_gateway.app.dates import due_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.routing import AgencyRegistered
 
 

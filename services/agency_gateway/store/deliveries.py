@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DeliveryState, ExchangeKind
 from lianban.contracts.refs import AgencyRef
 from services.agency_gateway.domain.delivery import Step

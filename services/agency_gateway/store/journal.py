@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from services.agency_gateway.domain.journal import GENESIS, Entry, link
 
 Head = tuple[int, bytes]

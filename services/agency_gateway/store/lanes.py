@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from services.agency_gateway.domain.lane import Breaker, Circuit
 from services.agency_gateway.domain.profile import Limits
 from services.agency_gateway.domain.trouble import Trouble

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from services.agency_gateway.store.rows import only
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ExchangeKind, ObjectionReason
 from services.agency_gateway.domain.statement import StatementStatus, Via
 from services.agency_gateway.store import deliveries, journal

@@ -11,11 +11,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from flask import flash, redirect, render_template, request
 
 from lianban.chassis.calendar import read
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal
 from lianban.chassis.time import china_day, now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import (
     PageRequest,
     Pages,

@@ -11,10 +11,10 @@ import marshmallow as ma
 from flask_smorest import abort
 
 from lianban.chassis.auth import Principal
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import Api, PageQuery, PageRequest, language, log_access, principal, require
 from lianban.contracts.codes import StaffRole
 from services.agency_gateway.adapters.pull.translation import StatementSchema

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.offload import offload
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal, seal_bytes, unseal, unseal_bytes
 from lianban.chassis.settings import settings
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from services.intake.app import metrics
 from services.intake.app.inspection import inspect
 from services.intake.domain.attachment import LARGEST, WAITING, safe_name

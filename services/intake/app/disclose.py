@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal
+from lianban.chassis.transaction import Transaction
 from services.intake.app.attach import name_of
 from services.intake.app.register import code_of
 from services.intake.domain.petition import claim_id

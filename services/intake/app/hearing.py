@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis import calendar
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
+from lianban.chassis.transaction import Transaction
 from lianban.contracts import agency_gateway, notification, oversight, routing
 from lianban.contracts.codes import AgencyRole, AssignmentState, DocumentKind, ExchangeKind, MatterState, NoticeChannel
 from lianban.contracts.refs import AgencyRef

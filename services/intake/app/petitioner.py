@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from lianban.chassis import traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import MatterState
 from lianban.contracts.intake import MatterOpened, MatterRated, MatterSupplemented, MatterWithdrawn
 from lianban.contracts.refs import AgencyRef, RatingVote

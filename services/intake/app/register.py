@@ -8,11 +8,11 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from lianban.chassis import traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind, keyed, seal
 from lianban.chassis.time import china_day
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.intake import MatterRegistered, MatterSealed
 from lianban.contracts.refs import AgencyRef, ClaimRef
 from services.intake.app import attach, metrics

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.refs import RatingVote
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClosingReason, MatterState, NoticeKind
 from lianban.contracts.notification import DocumentIssued
 from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped

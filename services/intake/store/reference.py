@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.recent import Recent
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AgencyRegistered, RegionRegistered
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from flask import render_template, request
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import PageRequest, Pages, body, idempotent, log_access, principal, require
 from lianban.chassis.web.protection import FORM_TYPES
 from lianban.contracts.codes import Channel, MatterState, StaffRole

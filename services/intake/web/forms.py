@@ -12,10 +12,10 @@ from uuid import UUID
 
 from flask import request
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import _, language, rejected_fields
 from services.intake.app import attach
 from services.intake.domain import petition

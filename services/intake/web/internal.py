@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.internal import internal as only_for
 from lianban.chassis.internal import record_disclosure
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import Api
 from services.intake.app import disclose
 from services.intake.web.schemas import DisclosureSchema

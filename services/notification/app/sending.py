@@ -22,7 +22,7 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lianban.chassis import site, traces
-from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.logs import say
@@ -30,6 +30,7 @@ from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA, now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed
 from services.notification.app import mailing, metrics

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.intake import MatterOpened
 from lianban.contracts.notification import NoticeSent, NoticeServed

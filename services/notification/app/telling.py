@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lianban.chassis import site, traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.settings import settings
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, DocumentKind, NoticeChannel, NoticeKind
 from lianban.contracts.intake import MatterRegistered, MatterWithdrawn
 from lianban.contracts.refs import AgencyRef

@@ -9,11 +9,11 @@ from uuid import UUID
 from flask import Response, request
 
 from lianban.chassis import auth
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import Pages, log_access, principal, public
 from lianban.contracts.codes import StaffRole
 from lianban.law.places import within

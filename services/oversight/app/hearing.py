@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Received
+from lianban.chassis.transaction import Transaction
 from lianban.contracts import intake, routing
 from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import AgencyRole, ClockOutcome, MatterState

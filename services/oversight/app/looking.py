@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis import calendar as kept_calendar
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.time import china_day
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import MatterState, YearStatus
 from lianban.law import places
 from lianban.law.clocks import Step, explain

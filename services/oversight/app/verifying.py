@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.envelope import PARTITIONS
 from services.oversight.domain.entry import chained, first_hash
 from services.oversight.store import ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day, now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import MatterState, YearStatus
 from lianban.contracts.oversight import ClockBreached, ClockWarned
 from lianban.law.clocks import is_overdue

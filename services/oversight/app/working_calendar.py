@@ -6,10 +6,10 @@ from datetime import datetime
 
 from lianban.chassis import calendar as kept
 from lianban.chassis.calendar_seed import announced_years
-from lianban.chassis.database import Transaction
 from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.oversight import CalendarChanged
 from lianban.contracts.refs import calendar_id
 from lianban.law.calendar import CalendarYear, WorkCalendar

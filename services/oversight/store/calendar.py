@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 
 
 def edition(tx: Transaction) -> int:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.refs import AgencyRef
 from lianban.law.projector import Clock, Clocks

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from services.oversight.domain.entry import Entry, chained
 
 

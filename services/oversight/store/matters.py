@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, MatterState
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, request
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import PageRequest, Pages, _, idempotent, language, log_access, principal, require
 from lianban.contracts.codes import MatterState
 from lianban.law.calendar import CalendarError

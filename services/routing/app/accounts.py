@@ -20,10 +20,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from lianban.chassis.auth import ACCESS_SECONDS, Principal, issue_access
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal, unseal
+from lianban.chassis.transaction import Transaction
 from services.routing.app import sign_in_policy
 from services.routing.app.registering import hash_password
 from services.routing.domain.register import Staff

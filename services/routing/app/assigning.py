@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, DecidedBy, TransferKind
 from lianban.contracts.refs import AgencyRef
 from lianban.law import places

@@ -6,9 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from lianban.chassis import traces
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison
 from lianban.chassis.secrets import seal
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.events import dump
 from lianban.contracts.routing import CaseRouted
 from services.routing.app import metrics

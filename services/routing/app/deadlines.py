@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lianban.chassis import calendar, site
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.law.calendar import WorkCalendar
 from lianban.law.clocks import Due, china_day, is_overdue
 from lianban.law.rulebook import Rulebook, standard

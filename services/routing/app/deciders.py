@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole
 from lianban.contracts.refs import AgencyRef
 from lianban.law.superiors import Standing, SuperiorsError, who_decides

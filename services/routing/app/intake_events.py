@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ClosingReason, DecidedBy, MatterState
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.law.superiors import blocked_agencies

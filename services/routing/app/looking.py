@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.secrets import unseal
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.refs import AgencyRef
 from lianban.law import places
 from services.routing.app.cases import note_context

@@ -11,8 +11,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from argon2 import PasswordHasher
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import StaffRole
 from lianban.contracts.refs import agency_id, region_id
 from lianban.contracts.routing import AgencyRegistered, RegionRegistered

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ClosingReason, DecidedBy, DocumentKind
 from lianban.contracts.notification import NoticeServed
 from lianban.contracts.refs import AgencyRef

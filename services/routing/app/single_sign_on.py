@@ -16,11 +16,11 @@ from uuid import UUID
 
 import structlog
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal, unseal
 from lianban.chassis.settings import settings
+from lianban.chassis.transaction import Transaction
 from services.routing.app import accounts, openid, registering, sign_in_policy
 from services.routing.app.accounts import SignedIn, Vouching
 from services.routing.app.openid import Vouched

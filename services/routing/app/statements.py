@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.inbox import Received
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.agency_gateway import (
     AgencyAccepted,
     AgencyGaveOpinion,

@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 import structlog
 
 from lianban.chassis import traces
-from lianban.chassis.database import UNAVAILABLE, Transaction
+from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.errors import Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import blind, seal
 from lianban.chassis.time import now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import Channel, DecidedBy, MatterState, Purpose, TransferKind
 from lianban.contracts.routing import CaseSuggested
 from services.routing.app import metrics

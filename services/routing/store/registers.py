@@ -10,9 +10,9 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.recent import Recent
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyLevel
 from services.routing.domain.register import Agency, LegalBasis, MatterType, Part, Region
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, SuggestionGround
 from lianban.contracts.refs import AgencyRef
 from services.routing.domain.screening import PROCEDURES

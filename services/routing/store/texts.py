@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 
 
 def take_due_cases(tx: Transaction, *, at: datetime, until: datetime, limit: int) -> list[UUID]:

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.web.access import COOKIE
 from lianban.contracts.codes import AgencyRole, StaffRole
 from lianban.contracts.routing import AssignmentDone

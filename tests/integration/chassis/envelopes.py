@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import DictRow
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Handlers, Inbox, Received
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import HEARS
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.agency_gateway import AgencyProgressed
 from lianban.contracts.catalogue import known_events
 from lianban.contracts.envelope import Envelope

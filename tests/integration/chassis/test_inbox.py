@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 
 from lianban.chassis import inspect, runtime
-from lianban.chassis.database import Transaction
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.inbox import Inbox, Received
 from lianban.chassis.runtime import database
 from lianban.chassis.time import at, now
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.envelope import Envelope
 from lianban.contracts.intake import MatterSupplemented
 from tests.integration.chassis.envelopes import an_envelope, an_inbox, effects, note, states, with_effects

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from lianban.chassis.database import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
+from lianban.chassis.transaction import Transaction
 from lianban.contracts.intake import MatterSupplemented
 from tests.integration.chassis.envelopes import MOMENT, an_envelope, an_event, an_inbox
 

@@ -15,9 +15,9 @@ from psycopg.rows import DictRow
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from lianban.chassis import metrics, relay
-from lianban.chassis.database import Transaction
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import EVENTS
+from lianban.chassis.transaction import Transaction
 from tests.integration.chassis.envelopes import MOMENT, an_event
 
 pytestmark = pytest.mark.stack

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response
 
 from lianban.chassis.consume import Batch
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from lianban.chassis.inbox import Received
 from lianban.chassis.service import Http, Ops, Relay, consume, run
 from lianban.chassis.topology import HEARS

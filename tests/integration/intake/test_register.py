@@ -176,7 +176,7 @@ def test_numbers_are_all_different(intake: Intake) -> None:
 
 
 def test_a_registration_takes_few_statements(intake: Intake) -> None:
-    from lianban.chassis.database import statistics
+    from lianban.chassis.transaction import statistics
 
     headers = intake.bearer(StaffRole.CHANNEL, kind="channel")
     for _ in range(2):

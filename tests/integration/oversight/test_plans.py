@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow
 
-from lianban.chassis.database import Transaction
+from lianban.chassis.transaction import Transaction
 from services.oversight.store import clocks, matters
 from tests.integration.oversight.conftest import Oversight
 from tests.plans import plans_of

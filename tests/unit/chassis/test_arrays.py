@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lianban.chassis.arrays import ArrayDumper
-from lianban.chassis.database import _together
+from lianban.chassis.transaction import _together
 
 
 def literal(items: list[Any]) -> str:
