@@ -30,7 +30,7 @@ from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, StaffRole
 from lianban.contracts.refs import AgencyRef
 from services.intake.app.hearing import HANDLERS
-from services.intake.store import matters
+from services.intake.store import matters, progress
 from services.intake.web import create_app
 from tests.databases import FreshDatabase
 from tests.keys import Keys
@@ -67,6 +67,16 @@ class Intake:
         """Let intake handle every event that it has heard once more, under the same ids."""
         for event in self.heard:
             self._handle(*event)
+
+    def hear_together(self) -> None:
+        """Let intake handle every event that it has heard as one batch."""
+        subjects = list(dict.fromkeys(subject for _, _, subject, _, _ in self.heard))
+        with database().transaction() as tx:
+            tx.ask_for(subjects)
+            progress.prepare(tx, subjects)
+            tx.settle()
+            for event_id, event, subject, source, moment in self.heard:
+                HANDLERS[type(event)](tx, Received(event_id, subject, source, 1, moment, event))
 
     def _handle(self, event_id: UUID, event: Any, subject: UUID, source: str, moment: datetime) -> None:
         with database().transaction() as tx:

@@ -231,6 +231,42 @@ def test_every_event_may_come_twice(intake: Intake) -> None:
     assert twice == once
 
 
+def test_events_that_come_together_have_the_effect_that_they_have_one_by_one(intake: Intake) -> None:
+    case = Petitioner(intake).case
+    case.route().route().accept().progress().decide().serve().serve(NoticeChannel.SMS).close()
+    case.reopen().accept().decide().serve()
+    tables = {
+        "progress": "matter_id",
+        "part": "assignment_id",
+        "timeline_entry": "event_id",
+        "notice": "notice_id",
+        "document": "document_id",
+    }
+    leave_out = {"position"}
+
+    def everything() -> dict[str, list[dict[str, Any]]]:
+        return {
+            table: [
+                {name: value for name, value in row.items() if name not in leave_out}
+                for row in intake.look.execute(
+                    f"select * from {table} where matter_id = %s order by {key}", (case.matter,)
+                )
+            ]
+            for table, key in tables.items()
+        }
+
+    one_by_one = everything()
+    assert {table: len(rows) for table, rows in one_by_one.items()} == {
+        "progress": 1, "part": 4, "timeline_entry": 26, "notice": 3, "document": 3,
+    }  # fmt: skip
+    kinds = [entry["kind"] for entry in one_by_one["timeline_entry"]]
+    assert (kinds.count("routed"), kinds.count("decision_served")) == (3, 2)
+    for table in tables:
+        intake.look.execute(f"delete from {table} where matter_id = %s", (case.matter,))
+    intake.hear_together()
+    assert everything() == one_by_one
+
+
 def test_clocks_show_until_when_and_a_breach_is_told(intake: Intake) -> None:
     somebody = Petitioner(intake)
     somebody.case.clock("rating", date(2026, 11, 25))
