@@ -19,8 +19,15 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE = Path(__file__).parent / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 FOLDERS = ("lianban", "services")
-KEYWORDS = {"_": None, "_l": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
-
+KEYWORDS = {
+    "_": None,
+    "_l": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "lazy_gettext": None,
+    "pgettext": ((1, "c"), 2),
+}
+"""What says a message; ``pgettext`` names its context first, for a Chinese word that English says in several ways."""
 
 HEADER = """\
 # English for what code and templates say in Chinese. Written by `python -m lianban.chassis.web.translate extract`;
@@ -46,8 +53,8 @@ def gather() -> Catalog:
             options_map={"**/templates/**.html": {"trimmed": "true", "silent": "false"}},
             keywords=KEYWORDS,
         )
-        for filename, _line, message, _comments, _context in found:
-            catalog.add(message, locations=[(f"{folder}/{filename}", 0)])
+        for filename, _line, message, _comments, context in found:
+            catalog.add(message, context=context, locations=[(f"{folder}/{filename}", 0)])
     return catalog
 
 
@@ -83,7 +90,7 @@ def untranslated() -> list[str]:
     known = load()
     missing = []
     for message in gather():
-        if message.id and not _english(known.get(message.id)):
+        if message.id and not _english(known.get(message.id, message.context)):
             missing.append(str(message.id))
     return sorted(missing)
 

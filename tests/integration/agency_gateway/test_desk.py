@@ -300,3 +300,19 @@ def test_times_of_other_days_do_not_break_the_list(look: Look, intake: Intake, s
     sent = arrived(look, intake, matter_id=uuid4())
     look.execute("update assignment set sent_at = %s where id = %s", (now() - timedelta(days=400), sent.id))
     assert "已超期" in sign_in(StaffRole.AGENCY, TOWN.code).get("/desk/").get_data(as_text=True)
+
+
+def test_in_english_a_button_says_what_to_do_and_not_what_was_done(look: Look, intake: Intake, sign_in: Any) -> None:
+    lead, co = arrived(look, intake), arrived(look, intake, role=AgencyRole.CO_HANDLER)
+    hear(
+        AssignmentAccepted(
+            assignment_id=co.id, agency=TOWN, role=AgencyRole.CO_HANDLER, binding=False, accepted_at=now()
+        ),
+        co.matter_id,
+    )
+    client = sign_in(StaffRole.AGENCY, TOWN.code)
+    html = client.get(f"/desk/assignments/{lead.id}?lang=en").get_data(as_text=True)
+    (form,) = re.findall(r'<form[^>]*id="accept".*?</form>', html, re.S)
+    assert re.findall(r"<button[^>]*>\s*(.*?)\s*</button>", form, re.S) == ["Accept"]
+    html = client.get(f"/desk/assignments/{co.id}?lang=en").get_data(as_text=True)
+    assert re.findall(r'href="[^"]*/opinion"[^>]*>\s*(.*?)\s*</a>', html, re.S) == ["Give opinion"]
