@@ -27,13 +27,13 @@ from deploy.local.layout import SERVICES
 from deploy.waiting import NotSo, until
 from lianban.chassis import calendar, topology
 from lianban.chassis.database import Database
+from lianban.chassis.rules import rulebook
 from lianban.chassis.settings import read, use
 from lianban.contracts.catalogue import load
 from lianban.contracts.envelope import PARTITIONS, Envelope
 from lianban.law.projector import project
 from services.agency_gateway.app import journaling
 from services.oversight.app import verifying
-from services.oversight.app.rules import rulebook
 from tests.chaos.broker import QUEUES
 from tests.chaos.report import Report
 from tests.chaos.shaken import ShakenStack

@@ -15,9 +15,11 @@ import structlog
 from lianban.chassis.calendar import recent
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import NeighbourFailed, fetch
+from lianban.chassis.rules import rulebook
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import ExchangeKind
 from lianban.law.calendar import WorkCalendar
+from lianban.law.rulebook import Rulebook
 from services.agency_gateway.app import profiles
 from services.agency_gateway.app.dates import due_of
 from services.agency_gateway.app.stating import words_of
@@ -55,6 +57,7 @@ class Told:
     """What is here for composing: assignments with leave to see their matters, opinions, and lanes' secrets."""
 
     calendar: WorkCalendar
+    rulebook: Rulebook
     assignments: Mapping[UUID, tuple[Assignment, bool]]
     opinions: Mapping[UUID, Stored]
     secrets: Mapping[str, Mapping[str, str]]
@@ -77,6 +80,7 @@ def gather(tx: Transaction, claimed: Sequence[Claimed], known: Mapping[str, Prof
     )
     return Told(
         recent(tx),
+        rulebook(),
         assignments.read_leave(rows),
         {stored.id: stored for stored in statements.read(opinions)},
         profiles.secrets_of(sealed),
@@ -100,7 +104,9 @@ def compose(claimed: Sequence[Claimed], told: Told) -> dict[UUID, Composed]:
     )
     for item in needed:
         assignment, opinion = ready[item.id]
-        composed[item.id] = _alone(item, partial(_message, item, assignment, opinion, told.calendar, texts, persons))
+        composed[item.id] = _alone(
+            item, partial(_message, item, assignment, opinion, told.calendar, told.rulebook, texts, persons)
+        )
     return composed
 
 
@@ -178,6 +184,7 @@ def _message(
     assignment: Assignment,
     opinion: Opinion | None,
     calendar: WorkCalendar,
+    rules: Rulebook,
     texts: Fetched,
     persons: Fetched,
 ) -> Composed:
@@ -205,7 +212,7 @@ def _message(
         region_name=assignment.region_name,
         binding=assignment.binding,
         sent_at=item.created_at,
-        due=due_of(assignment, calendar) if item.kind in _WITH_DATES else (),
+        due=due_of(assignment, calendar, rules) if item.kind in _WITH_DATES else (),
         matter=matter,
         petitioner=petitioner,
         opinion=opinion,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.calendar import read
+from lianban.chassis.rules import rulebook
 from lianban.chassis.secrets import unseal
 from lianban.chassis.transaction import Transaction
 from lianban.law.calendar import WorkCalendar
@@ -59,7 +60,7 @@ def _state(assignment: Assignment, calendar: WorkCalendar) -> dict[str, Any]:
         "changed_at": instant(assignment.changed_at),
         "due": [
             {"rule": due.rule, "date": due.day.isoformat(), "article": due.article}
-            for due in due_of(assignment, calendar)
+            for due in due_of(assignment, calendar, rulebook())
         ],
     }
 

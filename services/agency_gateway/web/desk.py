@@ -12,6 +12,7 @@ from flask import flash, redirect, render_template, request
 
 from lianban.chassis.calendar import read
 from lianban.chassis.errors import Rejected
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal
 from lianban.chassis.time import china_day, now
@@ -31,7 +32,7 @@ from lianban.chassis.web.idempotency import once_key
 from lianban.contracts.codes import AgencyRole, ExchangeKind, ObjectionReason, StaffRole
 from lianban.law.calendar import WorkCalendar
 from lianban.law.lifecycle import AssignmentAction, allowed_actions
-from lianban.law.rulebook import Lapse, standard
+from lianban.law.rulebook import Lapse
 from services.agency_gateway.adapters.desk import translation
 from services.agency_gateway.app import stating
 from services.agency_gateway.app.dates import due_of
@@ -103,10 +104,10 @@ def _keys(wanted: PageRequest) -> tuple[datetime, UUID] | None:
 
 
 def _next_due(assignment: Assignment, calendar: WorkCalendar, today: date) -> dict[str, Any] | None:
-    for due in due_of(assignment, calendar):
+    for due in due_of(assignment, calendar, rulebook()):
         if not _ran_out(due, today):
             return {
-                "title": standard().rule(due.rule).label(language()),
+                "title": rulebook().rule(due.rule).label(language()),
                 "day": due.day,
                 "left": (due.day - today).days,
             }
@@ -115,7 +116,7 @@ def _next_due(assignment: Assignment, calendar: WorkCalendar, today: date) -> di
 
 def _ran_out(due: Due, today: date) -> bool:
     """Whether a right was not used in its time: that is no duty overdue (docs/adr/0009)."""
-    return standard().rule(due.rule).lapse is Lapse.ENDS and due.day < today
+    return rulebook().rule(due.rule).lapse is Lapse.ENDS and due.day < today
 
 
 def _titles(tx: Transaction, rows: Sequence[Assignment]) -> dict[UUID, str]:
@@ -210,7 +211,7 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
     today = china_day(now())
     awaiting = any(s.status is StatementStatus.AWAITING for s in stated)
     actions = allowed_actions(assignment.state, assignment.role, binding=assignment.binding)
-    dates = due_of(assignment, read(tx))
+    dates = due_of(assignment, read(tx), rulebook())
     objecting_ended = next((due.day for due in dates if due.rule == "objection" and _ran_out(due, today)), None)
     if objecting_ended is not None:
         actions = tuple(action for action in actions if action is not AssignmentAction.OBJECT)
@@ -234,8 +235,8 @@ def _view(tx: Transaction, assignment: Assignment) -> dict[str, Any]:
         "actions": [] if awaiting else [STATEMENTS[a] for a in actions if a in STATEMENTS],
         "due": [
             {
-                "title": standard().rule(due.rule).label(language()),
-                "article": standard().rule(due.rule).article(language()),
+                "title": rulebook().rule(due.rule).label(language()),
+                "article": rulebook().rule(due.rule).article(language()),
                 "day": due.day,
                 "left": (due.day - today).days,
                 "state": "lapsed" if _ran_out(due, today) else "running",

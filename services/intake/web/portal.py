@@ -8,11 +8,11 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, session
 
 from lianban.chassis.errors import Rejected
+from lianban.chassis.rules import rulebook
 from lianban.chassis.time import now
 from lianban.chassis.web import Pages, _, body, idempotent, public, rejected_fields
 from lianban.chassis.web.protection import FORM_TYPES
 from lianban.contracts.codes import Channel, RatingTarget
-from lianban.law import rulebook
 from services.intake.app import petitioner
 from services.intake.domain import number as numbers
 from services.intake.domain.petition import Faulty
@@ -32,7 +32,7 @@ OPEN_AT_ONCE = 5
 @public
 def home() -> str:
     """What this is, what can be done here, and how a matter goes."""
-    return render_template("intake/home.html", rules=rulebook.standard())
+    return render_template("intake/home.html", rules=rulebook())
 
 
 @portal.get("/submit")

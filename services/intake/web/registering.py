@@ -7,10 +7,10 @@ from typing import Any
 
 from flask import render_template, request
 
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.contracts.codes import Channel, IdType, Purpose
-from lianban.law import rulebook
 from services.intake.app.register import register
 from services.intake.domain.petition import CLAIMS, Faulty, Petition
 from services.intake.web.forms import Form, place_in_full, region_groups
@@ -63,4 +63,4 @@ def confirm(channel: Channel, *, desk: bool) -> Any:
     except Faulty as faulty:
         form.blame(faulty)
         return show(form, desk=desk), 422
-    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook.standard(), desk=desk)
+    return render_template("intake/registered.html", done=done, petition=told, rules=rulebook(), desk=desk)

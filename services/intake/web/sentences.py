@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from lianban.chassis.rules import rulebook
 from lianban.chassis.web import _, language
 from lianban.chassis.web.presentation import show_date
 from lianban.contracts import codes
-from lianban.law import rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,13 @@ def _document(agency: str, data: dict[str, Any]) -> tuple[str, str]:
 
 def _rule(rule: str) -> str:
     try:
-        return rulebook.standard().rule(rule).label(language())
+        return rulebook().rule(rule).label(language())
     except KeyError:
         return rule
 
 
 def _days(rule: str) -> int:
-    return rulebook.standard().rule(rule).length
+    return rulebook().rule(rule).length
 
 
 def _role(data: dict[str, Any]) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.auth import issue_ticket
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day
 from lianban.chassis.web import _, language
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClockOutcome, DocumentKind, MatterState, RatingTarget
 from lianban.contracts.refs import AgencyRef
-from lianban.law import rulebook
+from lianban.law.rulebook import Bound
 from services.intake.app.disclose import file_of, supplement_of, words_of
 from services.intake.app.petitioner import state_of, targets
 from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
@@ -131,7 +132,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 def _clock(clock: dict[str, Any], today: date) -> dict[str, Any]:
     label, article, bound, unused = clock["rule"], None, None, None
     try:
-        rule = rulebook.standard().rule(clock["rule"])
+        rule = rulebook().rule(clock["rule"])
     except KeyError:
         pass  # a rule of a newer edition: its dates are shown all the same
     else:
@@ -158,7 +159,7 @@ def _clock(clock: dict[str, Any], today: date) -> dict[str, Any]:
 
 def _next_due(clocks: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The clock that ends first among those that bind authorities: until when something must happen."""
-    running = [clock for clock in clocks if clock["running"] and clock["bound"] != rulebook.Bound.PETITIONER]
+    running = [clock for clock in clocks if clock["running"] and clock["bound"] != Bound.PETITIONER]
     return min(running, key=lambda clock: clock["due"], default=None)
 
 

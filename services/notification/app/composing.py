@@ -14,12 +14,13 @@ from lianban.chassis import calendar as work_calendar
 from lianban.chassis.errors import Poison, Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.logs import say
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.time import china_day, now
 from lianban.contracts.codes import AgencyRole, ClaimResult, DocumentKind
-from lianban.law import rulebook
 from lianban.law.calendar import WorkCalendar
+from lianban.law.rulebook import Rulebook
 from services.notification.app.together import together
 from services.notification.domain.documents import Claim, Content, Part, missing
 from services.notification.store import documents, matters
@@ -30,7 +31,7 @@ BATCH = 20
 
 def run_due() -> int:
     """Compose drafted documents; returns how many were composed. Raises Retry when a text's owner is away."""
-    moment = now()
+    moment, rules = now(), rulebook()
     with database().transaction() as tx:
         due = documents.due(tx, "drafted", at=moment, limit=BATCH)
         if not due:
@@ -50,7 +51,7 @@ def run_due() -> int:
         try:
             if isinstance(words, Exception):
                 raise words
-            composed[document.id] = _compose(document, known.get(document.matter_id), words, calendar)
+            composed[document.id] = _compose(document, known.get(document.matter_id), words, calendar, rules)
         except Exception as error:
             log.exception("document.not_composed", document=str(document.id), kind=document.kind.value)
             failed[document.id] = say(error)
@@ -84,22 +85,24 @@ class _Words:
 
 
 def _compose(
-    document: documents.Document, matter: matters.Matter | None, words: _Words, calendar: WorkCalendar
+    document: documents.Document, matter: matters.Matter | None, words: _Words, calendar: WorkCalendar, rules: Rulebook
 ) -> bytes:
     """The sealed content; raises Poison where something is missing."""
     if matter is None:
         raise Poison("the matter is not known here")
-    content = _content(document, matter, words, calendar)
+    content = _content(document, matter, words, calendar, rules)
     lacks = missing(content)
     if lacks:
         raise Poison(f"the document lacks: {'、'.join(lacks)}")
     return seal(json.dumps(content.plain(), ensure_ascii=False), context=f"document.content:{document.id}")
 
 
-def _content(document: documents.Document, matter: matters.Matter, words: _Words, calendar: WorkCalendar) -> Content:
+def _content(
+    document: documents.Document, matter: matters.Matter, words: _Words, calendar: WorkCalendar, rules: Rulebook
+) -> Content:
     text, person = words.texts[document.matter_id], words.persons[document.matter_id]
     parts = [(part, words.statements[UUID(part["statement_id"])]) for part in document.facts.get("parts", [])]
-    until, provisional = _handle_until(document, calendar)
+    until, provisional = _handle_until(document, calendar, rules)
     others = [n.name for n in document.names if n != document.issuer]
     return Content(
         kind=document.kind,
@@ -140,9 +143,9 @@ def _part(part: dict[str, Any], statement: dict[str, Any]) -> Part:
     )
 
 
-def _handle_until(document: documents.Document, calendar: WorkCalendar) -> tuple[date | None, bool]:
+def _handle_until(document: documents.Document, calendar: WorkCalendar, rules: Rulebook) -> tuple[date | None, bool]:
     """The day until which the matter is to be handled (条例 §34), for the notice of acceptance."""
     if document.kind is not DocumentKind.ACCEPTANCE_NOTICE:
         return None, False
-    due = rulebook.standard().due("handle", china_day(document.happened_at), calendar)
+    due = rules.due("handle", china_day(document.happened_at), calendar)
     return due.legal_due, due.provisional

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.inbox import Handlers, Received
+from lianban.chassis.rules import rulebook
 from lianban.chassis.transaction import Transaction
 from lianban.contracts import intake, routing
 from lianban.contracts.catalogue import known_events
@@ -20,7 +21,6 @@ from lianban.law.calendar import WorkCalendar
 from lianban.law.projector import Clock, Move, Start, Stop, step, warnings_of
 from lianban.law.rulebook import Lapse, Rulebook, event_name
 from services.oversight.app import metrics
-from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.domain import progress
 from services.oversight.domain.entry import Entry, canonical

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from lianban.chassis import calendar as kept_calendar
 from lianban.chassis.errors import Rejected
+from lianban.chassis.rules import rulebook
 from lianban.chassis.time import china_day
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import MatterState, YearStatus
@@ -18,7 +19,6 @@ from lianban.law import places
 from lianban.law.clocks import Step, explain
 from lianban.law.projector import Clock, period_of
 from lianban.law.rulebook import Lapse, Rule
-from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.store import clocks, ledger, matters, tallies
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day, now
 from lianban.chassis.transaction import Transaction
@@ -14,7 +15,6 @@ from lianban.law.projector import lapse, recompute, warnings_of
 from lianban.law.rulebook import Lapse
 from services.oversight.app import metrics
 from services.oversight.app.hearing import next_look, say
-from services.oversight.app.rules import rulebook
 from services.oversight.app.working_calendar import present
 from services.oversight.store import clocks, matters, tallies
 from services.oversight.store.calendar import edition as present_edition

@@ -9,6 +9,7 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 
 from lianban.chassis.errors import Rejected
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.chassis.web import Api, PageQuery, PageRequest, body, log_access, principal, require
@@ -205,7 +206,7 @@ def _agency(ref: AgencyRef | None) -> dict[str, str] | None:
 
 
 def _rule(rule_id: str) -> dict[str, Any]:
-    rule = standard().rule(rule_id)
+    rule = rulebook().rule(rule_id)
     return {
         "rule": rule.id,
         "name": {"zh": rule.zh, "en": rule.en},

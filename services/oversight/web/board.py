@@ -9,13 +9,13 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, request
 
+from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
 from lianban.chassis.transaction import Transaction
 from lianban.chassis.web import PageRequest, Pages, _, idempotent, language, log_access, principal, require
 from lianban.contracts.codes import MatterState
 from lianban.law.calendar import CalendarError
-from lianban.law.rulebook import standard
 from services.oversight.app import looking, working_calendar
 from services.oversight.app.importing import import_notice
 from services.oversight.store import matters
@@ -71,7 +71,7 @@ def list_clocks() -> str:
         agencies = _agencies(tx)
     page = wanted.page(rows, key=lambda row: (row.clock.legal_due, row.clock.id))
     values = {"rule": rule or "", "agency": agency or "", "standing": standing}
-    rules = [(r.id, r.label(language())) for r in standard().rules]
+    rules = [(r.id, r.label(language())) for r in rulebook().rules]
     return render_template("oversight/clocks.html", page=page, values=values, rules=rules, agencies=agencies)
 
 

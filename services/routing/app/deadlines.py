@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lianban.chassis import calendar, site
+from lianban.chassis import calendar
+from lianban.chassis.rules import rulebook
 from lianban.chassis.transaction import Transaction
 from lianban.law.calendar import WorkCalendar
 from lianban.law.clocks import Due, china_day, is_overdue
-from lianban.law.rulebook import Rulebook, standard
 
 ROUTE, OBJECTION = "route", "objection"
-
-
-def rulebook() -> Rulebook:
-    """The rulebook as the site's policy adjusts it (table ``[clocks]``)."""
-    given = site.table("clocks")
-    return standard().adjusted(
-        roll_agency_deadlines=given.get("roll_agency_deadlines"), lengths=given.get("lengths", {})
-    )
 
 
 class Deadlines:

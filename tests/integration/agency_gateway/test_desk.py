@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from lianban.contracts.agency_gateway import AgencyAccepted, AgencyObjected, Age
 from lianban.contracts.codes import AgencyRole, StaffRole
 from lianban.contracts.routing import AgencyStatementRefused, AssignmentAccepted, AssignmentDesignated
 from services.agency_gateway.web import create_app
+from tests import unrolled
 from tests.integration.agency_gateway.conftest import (
     CANARY,
     ECOLOGY,
@@ -73,6 +75,12 @@ def fill(client: FlaskClient, page: str, action: str, **fields: str) -> Any:
     assert form is not None, f"no form for {action} on {page}"
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form.group(1)))
     return client.post(action, data=hidden | fields)
+
+
+def dates_on(client: FlaskClient, sent: Sent) -> set[date]:
+    """The last days that an assignment's page shows in its card of dates."""
+    html = client.get(f"/desk/assignments/{sent.id}").get_data(as_text=True)
+    return {date.fromisoformat(day) for day in re.findall(r'clock-note.*?datetime="([0-9-]+)"', html)}
 
 
 def test_an_empty_desk_says_so(look: Look, sign_in: Any) -> None:
@@ -300,6 +308,30 @@ def test_times_of_other_days_do_not_break_the_list(look: Look, intake: Intake, s
     sent = arrived(look, intake, matter_id=uuid4())
     look.execute("update assignment set sent_at = %s where id = %s", (now() - timedelta(days=400), sent.id))
     assert "已超期" in sign_in(StaffRole.AGENCY, TOWN.code).get("/desk/").get_data(as_text=True)
+
+
+def test_the_desk_says_the_dates_of_oversights_clocks_where_the_site_sets_them(
+    look: Look, intake: Intake, sign_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unrolled.live_there(tmp_path, monkeypatch)
+    unrolled.know_the_calendar()
+    sent = arrived(look, intake)
+    look.execute("update assignment set sent_at = %s", (unrolled.SENT,))
+    with time.at(unrolled.ACCEPTED):
+        client = sign_in(StaffRole.AGENCY, TOWN.code)
+        assert dates_on(client, sent) == {unrolled.OBJECTION, unrolled.NOTICE}
+        hear(
+            AssignmentAccepted(
+                assignment_id=sent.id,
+                agency=TOWN,
+                role=AgencyRole.LEAD,
+                binding=False,
+                accepted_at=unrolled.ACCEPTED,
+            ),
+            sent.matter_id,
+        )
+        assert dates_on(client, sent) == {unrolled.NOTICE, unrolled.HANDLE}
+        assert "2026年10月2日" in client.get("/desk/").get_data(as_text=True)
 
 
 def test_in_english_a_button_says_what_to_do_and_not_what_was_done(look: Look, intake: Intake, sign_in: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -33,6 +34,7 @@ from lianban.contracts.routing import (
 )
 from services.agency_gateway.app import journaling
 from services.agency_gateway.web import create_app
+from tests import unrolled
 from tests.integration.agency_gateway.conftest import (
     CANARY,
     ECOLOGY,
@@ -454,3 +456,17 @@ def test_other_services_read_statements_on_record(
     assert log == [{"actor": "service:routing", "subject": sent.matter_id, "purpose": "document"}]
     assert ask("intake").status_code == 403
     assert client.post("/internal/v1/statements", json=body).status_code == 401
+
+
+def test_departments_are_told_the_dates_of_oversights_clocks_where_the_site_sets_them(
+    look: Look, intake: Intake, get: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unrolled.live_there(tmp_path, monkeypatch)
+    unrolled.know_the_calendar()
+    sent = send(intake, URBAN)
+    look.execute("update assignment set sent_at = %s", (unrolled.SENT,))
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    (item,) = get("/exchange/v1/messages")["items"]
+    told = get(f"/exchange/v1/assignments/{sent.id}")
+    for due in (item["message"]["due"], told["due"]):
+        assert [(one["rule"], one["date"]) for one in due] == [("objection", "2026-09-23"), ("notice", "2026-10-02")]

@@ -6,6 +6,7 @@ import io
 import re
 from datetime import date, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.contracts.oversight import ClockStopped
 from services.intake.domain import number
+from tests import unrolled
 from tests.integration.intake.conftest import ECOLOGY, NOW, TOWN, Intake, a_picture
 from tests.integration.intake.story import Case
 
@@ -89,6 +91,14 @@ def browser(intake: Intake) -> Browser:
 def test_the_pages_open_for_everybody(browser: Browser, path: str) -> None:
     assert browser.get(path).status == 200
     assert "<h1>" in browser.page
+
+
+def test_the_portal_says_that_last_days_move_only_where_they_do(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "顺延到下一个工作日" in browser.get("/").page
+    unrolled.live_there(tmp_path, monkeypatch)
+    assert "顺延到下一个工作日" not in browser.get("/").page
 
 
 def test_a_petition_is_filled_in_previewed_and_registered(intake: Intake, browser: Browser) -> None:

@@ -21,6 +21,7 @@ from lianban.law.calendar import CalendarYear
 from services.oversight.app import metrics, verifying, watching, working_calendar
 from services.oversight.store import ledger, matters
 from services.oversight.web import create_app
+from tests import unrolled
 from tests.databases import FreshDatabase
 from tests.integration.oversight.conftest import ECOLOGY, Oversight
 
@@ -354,3 +355,30 @@ def test_a_years_notice_is_imported_or_refused_with_the_reason(
     stored = oversight.look.execute("select count(*) as days from calendar_day where year = 2027").fetchone()
     assert stored is not None
     assert stored["days"] == (1 if status == 201 else 0)
+
+
+def test_the_clocks_go_by_the_sites_settings(
+    oversight: Oversight,
+    token: Callable[..., str],
+    become: Callable[[str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unrolled.live_there(tmp_path, monkeypatch)
+    working_calendar.seed()
+    oversight.received = unrolled.SENT
+    matter = oversight.register()
+    oversight.accept(matter, oversight.route(matter, day=0), day=5)
+    dates = {rule: clock["legal_due"] for rule, clock in oversight.clocks(matter).items()}
+    assert dates["objection"] == unrolled.OBJECTION
+    assert dates["notice"] == unrolled.NOTICE
+    assert dates["handle"] == unrolled.HANDLE
+
+    oversight.serve(matter, DocumentKind.DECISION, day=20)
+    bearer = token(StaffRole.SUPERVISOR)
+    become("oversight")
+    answer = (
+        create_app().test_client().get("/api/v1/oversight/matters/XF1", headers={"Authorization": f"Bearer {bearer}"})
+    )
+    (rating,) = [clock for clock in answer.get_json()["clocks"] if clock["rule"] == "rating"]
+    assert (rating["started_on"], rating["length"], rating["legal_due"]) == ("2026-10-07", 45, "2026-11-23")
