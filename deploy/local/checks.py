@@ -6,11 +6,14 @@ import random
 import shutil
 import socket
 import time
+import tomllib
 from pathlib import Path
 
 import psutil
 
 from deploy.local.layout import HOST
+from lianban.chassis import rules
+from lianban.law.rulebook import RulebookError
 
 DYING_SECONDS = 5.0
 """How long a port that nobody is seen to hold may be in use by a program that is just ending."""
@@ -26,6 +29,23 @@ class Trouble(Exception):
         super().__init__(f"{what}\n{advice}")
         self.what = what
         self.advice = advice
+
+
+def check_policy(path: Path) -> None:
+    """Raise :class:`Trouble` where the site's policy is no TOML, or sets clocks to what the rulebook does not allow."""
+    try:
+        clocks = tomllib.loads(path.read_text("utf-8")).get("clocks", {})
+    except (OSError, ValueError) as error:
+        raise Trouble(f"The site's policy {path} cannot be read: {error}.", "Mend the file and start again.") from error
+    if not isinstance(clocks, dict):
+        raise Trouble(f"In the site's policy {path} clocks must be a table [clocks].", "Mend it and start again.")
+    try:
+        rules.parse(clocks)
+    except RulebookError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise Trouble(
+            f"The site's policy {path} cannot be used:\n{problems}", "Mend the table [clocks] and start again."
+        ) from error
 
 
 def taken(port: int) -> bool:

@@ -30,7 +30,7 @@ import psutil
 
 from deploy.local import configuration, databases, leftovers
 from deploy.local.account import Account, account_for
-from deploy.local.checks import Trouble, check_disk, check_ports
+from deploy.local.checks import Trouble, check_disk, check_policy, check_ports
 from deploy.local.environment import (
     MARK,
     admin_url,
@@ -129,6 +129,8 @@ class Stack:
         layout = self.layout
         check_disk(layout.home)
         self._folders()
+        if services:
+            self._check_policy()
         with self._alone():
             if not self.running():
                 self._recover()
@@ -152,6 +154,11 @@ class Stack:
             shutil.copyfile(CITY_POLICY, layout.site)
         for service in SERVICES:
             (layout.files / service).mkdir(exist_ok=True)
+
+    def _check_policy(self) -> None:
+        policy = Path(self.settings.get("LIANBAN_SITE") or os.environ.get("LIANBAN_SITE") or self.layout.site)
+        if policy.exists() or policy != self.layout.site:
+            check_policy(policy)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

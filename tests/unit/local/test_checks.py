@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from deploy.local import checks
-from deploy.local.checks import NEEDED_BYTES, Trouble, check_disk, check_ports, free_ports
+from deploy.local.checks import NEEDED_BYTES, Trouble, check_disk, check_policy, check_ports, free_ports
+from deploy.local.stack import CITY_POLICY
 
 
 def test_a_disk_that_is_nearly_full_is_named_before_anything_is_written(
@@ -50,3 +51,30 @@ def test_a_port_that_stays_taken_is_told_after_a_while(monkeypatch: pytest.Monke
     with pytest.raises(Trouble, match="Port 18005 for oversight is taken by another program") as trouble:
         check_ports({18005: "oversight"}, edge=8080)
     assert "LIANBAN_PORT_BASE" in trouble.value.advice
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("[clocks", "cannot be read"),
+        ("clocks = 3", "must be a table [clocks]"),
+        ('[clocks]\nroll_agency_deadlines = "false"', "roll_agency_deadlines must be true or false, not 'false'"),
+        ("[clocks]\nlengths = { handle = 90 }", "handle"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_is_named_before_anything_starts(tmp_path: Path, policy: str, said: str) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(policy)
+    with pytest.raises(Trouble) as trouble:
+        check_policy(path)
+    assert said in trouble.value.what
+    assert str(path) in trouble.value.what
+
+
+def test_a_policy_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match="cannot be read"):
+        check_policy(tmp_path / "none.toml")
+
+
+def test_the_demo_city_s_policy_can_be_used() -> None:
+    check_policy(CITY_POLICY)
