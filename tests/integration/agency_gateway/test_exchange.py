@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg.rows import DictRow
 
+from deploy.waiting import until
 from lianban.chassis import auth
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
@@ -426,7 +427,8 @@ def test_a_departments_word_does_not_prove_that_it_has_what_followed_the_assignm
     department.plays = ["reset"]
     withdrawn = AssignmentWithdrawn(assignment_id=sent.id, agency=ECOLOGY, role=AgencyRole.LEAD, withdrawn_at=now())
     hear(withdrawn, sent.matter_id)
-    run_until(lambda: state_of(look, sent.id, 2)["tries"] == 1 and state_of(look, sent.id, 2)["state"] == "unknown")
+    run_until(lambda: state_of(look, sent.id, 2)["tries"] == 1)
+    until(lambda: state_of(look, sent.id, 2)["state"] == "unknown", "the only attempt so far has ended", every=0.01)
     assert called(a_call(sent, "WORKING", remark="已到现场。")).status_code == 202
     assert state_of(look, sent.id, 2)["state"] == "unknown"
     run_until(lambda: state_of(look, sent.id, 2)["state"] == "delivered")
