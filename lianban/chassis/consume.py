@@ -24,6 +24,7 @@ from nameko.extensions import Entrypoint
 from lianban.chassis import metrics
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.inbox import Handlers, Inbox, Prepare
+from lianban.chassis.patience import patience
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import settings
@@ -35,8 +36,8 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 20
 GATHER_SECONDS = 0.005
 """How long a batch waits for company after its first event."""
-BUSY_GATHER_SECONDS = 0.1
-"""The same while one batch follows another: more events share what a transaction costs then."""
+GATHER_MOST_SECONDS = 0.25
+"""The same at most while one batch follows another."""
 BUSY_SECONDS = 0.2
 """A reader whose last batch ended within this time is busy."""
 
@@ -90,6 +91,8 @@ class _Reader:
         self.arrived: LightQueue = LightQueue()
         self.stopping = False
         self.ended = 0.0
+        self.took = 0.0
+        """Seconds that the last batch took."""
         self.idle = Signal()
         for part in self.queues:
             readiness.expect(part)
@@ -140,8 +143,10 @@ class _Reader:
             while not self.stopping:
                 batch = self._gather()
                 if batch:
+                    began = clock.monotonic()
                     self._handle(*batch)
                     self.ended = clock.monotonic()
+                    self.took = self.ended - began
         finally:
             self.idle.send(None)
 
@@ -153,7 +158,7 @@ class _Reader:
         envelopes: list[Envelope] = []
         last = 0
         began = clock.monotonic()
-        deadline = began + (BUSY_GATHER_SECONDS if began - self.ended < BUSY_SECONDS else GATHER_SECONDS)
+        deadline = began + self._patience(began)
         while True:
             if channel.alive:  # what a lost connection brought comes again
                 try:
@@ -172,6 +177,11 @@ class _Reader:
             if following is not channel:
                 channel, envelopes, last = following, [], 0
         return (channel, last, envelopes) if envelopes else None
+
+    def _patience(self, began: float) -> float:
+        if began - self.ended >= BUSY_SECONDS:
+            return GATHER_SECONDS
+        return patience(self.took, least=GATHER_SECONDS, most=GATHER_MOST_SECONDS)
 
     def _reject(self, channel: _Channel, message: Any) -> None:
         try:

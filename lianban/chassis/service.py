@@ -8,6 +8,7 @@ import lianban.chassis.patch
 import json
 import os
 import signal
+import time as clock
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -30,6 +31,7 @@ from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.transaction import statistics
 from lianban.chassis.inspect import measure_inbox
 from lianban.chassis.loops import Loop
+from lianban.chassis.patience import patience
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.settings import settings
@@ -45,7 +47,8 @@ DRAIN_SECONDS = 0.5
 """How long an ending service leaves connections open that are idle: a request may be on its way on them."""
 LOG_SECONDS = 0.2
 """How long a line of the log may wait for others; warnings and errors wait for nothing."""
-RELAY_GATHER_SECONDS = 0.05
+RELAY_GATHER_SECONDS = 0.02
+RELAY_GATHER_MOST_SECONDS = 0.12
 """How long the relay waits after a batch, so that the next one is larger: while it is quiet nothing waits."""
 
 
@@ -187,6 +190,7 @@ class Relay(DependencyProvider):
         while not self.stopping:
             signal_.clear()
             self.busy = True
+            began = clock.monotonic()
             try:
                 published = relay.publish_once(session, publisher)
             finally:
@@ -199,7 +203,8 @@ class Relay(DependencyProvider):
             if published == 0:
                 signal_.wait(0.05)
             elif published < relay.BATCH:
-                eventlet.sleep(RELAY_GATHER_SECONDS)
+                took = clock.monotonic() - began
+                eventlet.sleep(patience(took, least=RELAY_GATHER_SECONDS, most=RELAY_GATHER_MOST_SECONDS))
 
     def _measure(self) -> None:
         while not self.stopping:
