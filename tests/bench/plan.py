@@ -107,8 +107,8 @@ class Plan:
         """Run some life-cycles that do not count; what they took tells how many make a run."""
         for kind in sorted({*self._kinds(), Kind.SINGLE}):
             found = lifecycle.run(self.city, kind, WARM_UP[kind])
-            self.rates[kind] = found.steady_per_s
-            self.say(f"  {kind.value}: {found.steady_per_s:.2f}/s")
+            self.rates[kind] = found.per_s
+            self.say(f"  {kind.value}: {found.per_s:.2f}/s")
 
     def number(self, kind: Kind) -> int:
         """How many life-cycles make a run of about the wanted length."""
@@ -121,7 +121,7 @@ class Plan:
                 most = limits.pg_per_s(url, limits.THREE_ROWS, self.pace.limit_s)
                 for kind in self._kinds():
                     found = lifecycle.run(self.city, kind, self.number(kind))
-                    self.rates[kind] = found.steady_per_s
+                    self.rates[kind] = found.per_s
                     self.figures.add(f"lifecycle.{kind.value}_per_s", found.per_s)
                     self.figures.add(f"lifecycle.{kind.value}_steady_per_s", found.steady_per_s)
                     self.figures.add(f"lifecycle.{kind.value}_ratio_to_pg_three_rows", found.per_s / most)
