@@ -202,6 +202,8 @@ class Transaction:
         writes, self._writes = self._writes, []
         rows, self._rows = self._rows, {}
         writes += [Written(*_together(sql, items)) for sql, items in rows.items()]
+        if not writes:
+            return []
         asked = []
         unheard = self.connection.cursor()
         started = clock.perf_counter()
