@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -60,8 +62,21 @@ class Chunk:
     journals: dict[str, tuple[int, bytes]]
 
 
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, name="watch the parent", daemon=True).start()
+
+
 def work(order: Order, report: Any) -> None:
     """Make and load everything that was ordered; ``report`` is told how many copies were made, or what went wrong."""
+    end_with_parent()
     try:
         _work(order, report)
     except BaseException as error:
