@@ -92,6 +92,7 @@ def _too_many(limit: RateLimitItem, key: tuple[str, ...]) -> TooManyRequests:
 
 
 def install(app: Flask) -> None:
-    """Check the site's rate before every request, and count the answers that count."""
+    """Check the site's rate before every request, and count the answers that count; counting begins anew."""
+    reset()
     app.before_request(_check)
     app.after_request(_count)
