@@ -57,6 +57,7 @@ def test_a_second_start_changes_nothing(infrastructure: Stack) -> None:
 
 def test_a_taken_port_is_named_with_what_to_set(another_stack: Stack) -> None:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection that has just ended may linger on it
         other.bind((HOST, another_stack.layout.ports.edge))
         other.listen()
         with pytest.raises(Trouble) as told:
@@ -70,6 +71,7 @@ def test_a_taken_port_is_named_with_what_to_set(another_stack: Stack) -> None:
 
 def test_a_taken_port_of_a_part_names_the_base(another_stack: Stack) -> None:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind((HOST, another_stack.layout.ports.amqp))
         other.listen()
         with pytest.raises(Trouble, match="for RabbitMQ is taken") as told:
