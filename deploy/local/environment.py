@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from deploy.local.keys import JWKS, Passwords
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout
@@ -50,11 +51,20 @@ def service_environment(layout: Layout, passwords: Passwords, service: str) -> d
         "LIANBAN_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
         "LIANBAN_MAIL_FROM": MAIL_FROM,
     }
-    if layout.site.exists() and not os.environ.get("LIANBAN_SITE"):
-        given["LIANBAN_SITE"] = str(layout.site)
+    policy = site_policy(layout)
+    if policy is not None:
+        given["LIANBAN_SITE"] = str(policy)
     for other in SERVICES:
         given[f"LIANBAN_{other.upper()}_URL"] = internal_url(ports.http(other))
     return given
+
+
+def site_policy(layout: Layout) -> Path | None:
+    """The site's policy that services read: the operator's choice, else the state folder's where there is one."""
+    chosen = os.environ.get("LIANBAN_SITE")
+    if chosen:
+        return Path(chosen)
+    return layout.site if layout.site.exists() else None
 
 
 def demo_environment(layout: Layout, passwords: Passwords) -> dict[str, str]:

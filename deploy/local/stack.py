@@ -39,6 +39,7 @@ from deploy.local.environment import (
     passed_on,
     process_environment,
     service_environment,
+    site_policy,
 )
 from deploy.local.keys import Passwords, make_keys, write_private
 from deploy.local.layout import HOST, ROOT, SERVICES, Layout, Ports
@@ -156,9 +157,9 @@ class Stack:
             (layout.files / service).mkdir(exist_ok=True)
 
     def _check_policy(self) -> None:
-        policy = Path(self.settings.get("LIANBAN_SITE") or os.environ.get("LIANBAN_SITE") or self.layout.site)
-        if policy.exists() or policy != self.layout.site:
-            check_policy(policy)
+        policy = self.settings.get("LIANBAN_SITE") or site_policy(self.layout)
+        if policy:
+            check_policy(Path(policy))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,16 +1,17 @@
 """How often somebody may ask: the site's rate on every view, and a tighter one on some.
 
-Counted by the ``limits`` library in moving windows, by token where one was sent and else by address; of one process.
+Counted by the ``limits`` library in moving windows, by token where one was sent and else by address. Each application
+counts by itself.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from limits import RateLimitItem, parse_many
 from limits.strategies import MovingWindowRateLimiter
 from werkzeug.exceptions import TooManyRequests
@@ -24,9 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Counts = Callable[[Response], bool]
 
-_storage = ProcessStorage()
-_windows = MovingWindowRateLimiter(_storage)
 _parsed = cache(parse_many)
+_WINDOWS = "lianban_rates"
+"""The extension of an application that holds what it has counted."""
 
 
 def limited(rate: str, *, counts: Counts | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -39,10 +40,7 @@ def limited(rate: str, *, counts: Counts | None = None) -> Callable[[Callable[P,
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            for limit in limits:
-                key = (_asker(), "own", request.endpoint or "")
-                if not (_windows.hit if counts is None else _windows.test)(limit, *key):
-                    raise _too_many(limit, key)
+            _let_in(limits, _key("own", _asker()), count=counts is None)
             if counts is not None:
                 g.to_count = (counts, limits)
             return view(*args, **kwargs)
@@ -50,11 +48,6 @@ def limited(rate: str, *, counts: Counts | None = None) -> Callable[[Callable[P,
         return checked
 
     return decorate
-
-
-def reset() -> None:
-    """Forget every request that was counted in this process."""
-    _storage.reset()
 
 
 def _asker() -> str:
@@ -67,14 +60,29 @@ def _asker() -> str:
     return f"address:{request.remote_addr}"
 
 
+def _key(rate: str, asker: str) -> tuple[str, ...]:
+    return asker, rate, request.endpoint or ""
+
+
+def _windows() -> MovingWindowRateLimiter:
+    found: MovingWindowRateLimiter = current_app.extensions[_WINDOWS]
+    return found
+
+
+def _let_in(limits: Sequence[RateLimitItem], key: tuple[str, ...], *, count: bool = True) -> None:
+    windows = _windows()
+    for limit in limits:
+        if not (windows.hit if count else windows.test)(limit, *key):
+            free_at = windows.get_window_stats(limit, *key).reset_time
+            raise TooManyRequests(retry_after=max(1, round(free_at - time.time())))
+
+
 def _check() -> None:
     asker = _asker()
     if request.endpoint in (None, "static") or asker.startswith("service:"):
         return
-    key = (asker, "site", request.endpoint or "")
-    for limit in _parsed(settings().rate_anonymous if asker.startswith("address:") else settings().rate_token):
-        if not _windows.hit(limit, *key):
-            raise _too_many(limit, key)
+    rate = settings().rate_anonymous if asker.startswith("address:") else settings().rate_token
+    _let_in(_parsed(rate), _key("site", asker))
 
 
 def _count(response: Response) -> Response:
@@ -82,17 +90,12 @@ def _count(response: Response) -> Response:
         counts, limits = g.to_count
         if counts(response):
             for limit in limits:
-                _windows.hit(limit, _asker(), "own", request.endpoint or "")
+                _windows().hit(limit, *_key("own", _asker()))
     return response
 
 
-def _too_many(limit: RateLimitItem, key: tuple[str, ...]) -> TooManyRequests:
-    free_at = _windows.get_window_stats(limit, *key).reset_time
-    return TooManyRequests(retry_after=max(1, round(free_at - time.time())))
-
-
 def install(app: Flask) -> None:
-    """Check the site's rate before every request, and count the answers that count; counting begins anew."""
-    reset()
+    """Check the site's rate before every request, and count the answers that count; nothing is counted yet."""
+    app.extensions[_WINDOWS] = MovingWindowRateLimiter(ProcessStorage())
     app.before_request(_check)
     app.after_request(_count)

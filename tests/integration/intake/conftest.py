@@ -24,7 +24,6 @@ from lianban.chassis.auth import Principal
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.chassis.time import at, now
-from lianban.chassis.web import limiting
 from lianban.contracts import routing
 from lianban.contracts.catalogue import load
 from lianban.contracts.codes import AgencyLevel, StaffRole
@@ -142,7 +141,6 @@ def intake(
     look = fresh_database("intake")
     monkeypatch.setattr(matters, "running_numbers", matters.RunningNumbers())
     app = create_app()
-    limiting.reset()  # its counts belong to the process, not to the application
     app.testing = True
     made = Intake(look, app, keys, become, tmp_path / "files")
     _populate(made)

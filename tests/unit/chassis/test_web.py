@@ -27,7 +27,6 @@ from lianban.chassis.web import (
     build_openapi,
     create_app,
     limited,
-    limiting,
     principal,
     public,
     read_form,
@@ -149,7 +148,6 @@ def app(become: Callable[[str], None], tmp_path: Path) -> Flask:
     (templates / "form.html").write_text(TEMPLATE, encoding="utf-8")
     pages.template_folder = str(templates)
     pages.__dict__.pop("jinja_loader", None)
-    limiting.reset()
     return made
 
 
