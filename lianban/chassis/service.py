@@ -16,7 +16,7 @@ from typing import Any
 
 import eventlet
 import structlog
-from eventlet import greenio, patcher, wsgi
+from eventlet import greenio, wsgi
 from flask import Flask
 from kombu import Connection
 from nameko.extensions import DependencyProvider
@@ -35,10 +35,10 @@ from lianban.chassis.patience import patience
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.settings import settings
+from lianban.chassis.waiting import READ, ready_now
 from lianban.chassis.wakeup import bell
 
 log = structlog.get_logger()
-_select = patcher.original("select")
 
 __all__ = ["Batch", "Http", "Loop", "Ops", "Relay", "consume", "run"]
 
@@ -108,14 +108,8 @@ class _Server(WebServer):
 
     def _close_idle(self) -> None:
         for _, sock, state in list(self._open):
-            if state == wsgi.STATE_IDLE and sock.fileno() >= 0 and not _readable(sock):
+            if state == wsgi.STATE_IDLE and sock.fileno() >= 0 and not ready_now(sock.fileno(), READ) & READ:
                 greenio.shutdown_safe(sock)
-
-
-def _readable(sock: Any) -> bool:
-    asked = _select.poll()
-    asked.register(sock.fileno(), _select.POLLIN)
-    return bool(asked.poll(0))
 
 
 class Http(DependencyProvider):

@@ -53,13 +53,14 @@ def _ready(fileno: int, wanted: int) -> int:
     if wanted == READ:
         hubs.trampoline(fileno, read=True)
         return READ
-    while not (ready := _now(fileno, wanted)):  # what is sent almost always fits into the socket's buffer
+    while not (ready := ready_now(fileno, wanted)):  # what is sent almost always fits into the socket's buffer
         with suppress(_LookAgain):  # the hub waits for one direction, and the server may itself wait to be read
             hubs.trampoline(fileno, write=True, timeout=LOOK_SECONDS, timeout_exc=_LookAgain)
     return ready
 
 
-def _now(fileno: int, wanted: int) -> int:
+def ready_now(fileno: int, wanted: int) -> int:
+    """What a socket is ready for in this moment: writing in any case, reading where it is wanted; waits for nothing."""
     poll = _select.poll()
     poll.register(fileno, (_select.POLLIN if wanted & READ else 0) | _WRITABLE)
     found: list[tuple[int, Any]] = poll.poll(0)
