@@ -88,7 +88,6 @@ class _Server(WebServer):
     def stop(self) -> None:
         if not self._is_accepting:  # nameko stops it once more, as an extension of its own
             return
-        self._serv.keepalive = False
         self._is_accepting = False
         self._gt.kill()
         with suppress(BlockingIOError):
@@ -98,6 +97,7 @@ class _Server(WebServer):
                 green.settimeout(self._serv.socket_timeout)
                 self.container.spawn_managed_thread(partial(self.process_request, green, address))
         self._sock.close()
+        self._serv.keepalive = False  # not before: who is told to connect anew must be refused, not let in and dropped
         eventlet.sleep(0)
         for tenth in range(GRACE_SECONDS * 10):
             if tenth >= DRAIN_SECONDS * 10:
