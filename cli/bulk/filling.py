@@ -5,9 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from multiprocessing.process import BaseProcess
+from queue import Empty
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,12 +20,13 @@ from rich.progress import Progress
 from cli import city as setting_up
 from cli.bulk import moulds as playing
 from cli.bulk.casting import DOCUMENTS_PER_MATTER, SOURCE, Site, shared_ids
-from cli.bulk.loading import Batch, Order, work
+from cli.bulk.loading import Batch, Order, Step, work
 from cli.bulk.moulds import OLDEST_WEEKS, Mould
 from cli.bulk.plan import planned, shares
 from cli.past import alone, start_needed
 from cli.world import Busy
 from deploy.demo.matters import generate
+from deploy.local import databases
 from deploy.local.checks import Trouble
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
@@ -41,8 +46,6 @@ BYTES_PER_MATTER = 60_000
 """So much do the five databases take for each copy, measured."""
 SMALLEST_BATCH = 10
 """Where there are fewer copies, a mould is moved to fewer weeks."""
-INDEXES = {"intake": ("matter_contacts",), "routing": ("case_text_grams",)}
-"""Indexes with a list of entries that are not sorted in yet."""
 
 
 def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_moulds: int | None, ledger_days: int) -> str:
@@ -71,25 +74,45 @@ def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_mould
             made = playing.play(here, plan, progress, calendar)
         except Busy as busy:
             raise Trouble(f"{busy} is running on its database.", "Stop it first.") from None
-        with _rare_checkpoints(here):
+        with _set_for_loading(here):
             _load(here, progress, made, matters, _site(here, matters, seed, today, ledger_days))
-        _settle(here, progress, matters)
+            _settle(here, progress, matters)
     return f"批量事项 {matters} matters from {len(made)} moulds"
 
 
+FOR_LOADING = {
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "12GB",
+    "checkpoint_timeout": "30min",
+    "shared_buffers": "1GB",
+}
+"""Settings of PostgreSQL while copies are loaded: what goes into new files is flushed with the commit, and not logged
+before; a changed page is logged whole once, not after every gigabyte. Nothing is less durable.
+"""
+
+
 @contextmanager
-def _rare_checkpoints(here: Stack) -> Iterator[None]:
-    """Let PostgreSQL write each changed page to its log once, not after every gigabyte; nothing is less durable."""
+def _set_for_loading(here: Stack) -> Iterator[None]:
+    """PostgreSQL as loading likes it; its next start, however it comes about, is one with the settings of the stack."""
     with psycopg.connect(here.admin_url(), autocommit=True) as admin:
-        try:
-            for setting in ("max_wal_size = '12GB'", "checkpoint_timeout = '30min'"):
-                admin.execute(f"alter system set {setting}".encode())
-            admin.execute("select pg_reload_conf()")
-            yield
-        finally:
-            admin.execute("alter system reset max_wal_size")
-            admin.execute("alter system reset checkpoint_timeout")
-            admin.execute("select pg_reload_conf()")
+        for name, value in FOR_LOADING.items():
+            admin.execute(f"alter system set {name} = '{value}'".encode())
+    try:
+        _restart(here)
+    finally:
+        with psycopg.connect(here.admin_url(), autocommit=True) as admin:
+            for name in FOR_LOADING:
+                admin.execute(f"alter system reset {name}".encode())
+    try:
+        yield
+    finally:
+        _restart(here)
+
+
+def _restart(here: Stack) -> None:
+    here.restart("postgres")
+    databases.wait_until_up(here.admin_url(), seconds=120, alive=lambda: True)
 
 
 def _copies_there(here: Stack) -> int:
@@ -138,30 +161,49 @@ def batches(moulds: Sequence[Mould], matters: int) -> list[Batch]:
 
 
 def _load(here: Stack, progress: Progress, moulds: list[Mould], matters: int, site: Site) -> None:
+    """Have all copies made and written, and committed when every process has written its part."""
     groups = SHARED_OUT if (os.cpu_count() or 1) < len(SERVICES) else tuple((service,) for service in SERVICES)
     task = progress.add_task("批量事项 loading copies", total=matters * len(groups))
     context = multiprocessing.get_context("spawn")
-    report = context.Queue()
+    report, go = context.Queue(), context.Event()
     shared, ordered = frozenset(shared_ids(moulds)), batches(moulds, matters)
     urls = {service: _as_admin(here, service) for service in SERVICES}
     keys = {service: here.env(service)["LIANBAN_KEYS"] for service in SERVICES}
     orders = [Order(group, urls, keys, moulds, shared, ordered, site) for group in groups]
-    processes = [context.Process(target=work, args=(order, report), daemon=True) for order in orders]
+    processes = [context.Process(target=work, args=(order, report, go), daemon=True) for order in orders]
     for process in processes:
         process.start()
+    left, reached = matters * len(orders), Counter[Step]()
     try:
-        done = 0
-        while done < matters * len(groups):
-            told = report.get()
-            if isinstance(told, str):
-                raise RuntimeError(f"loading failed: {told}")
-            done += told
-            progress.update(task, completed=done)
+        while reached[Step.COMMITTED] < len(orders):
+            match _next(report, processes):
+                case int(copies):
+                    left -= copies
+                    progress.advance(task, copies)
+                    if not left:
+                        progress.add_task("索引 indexing", total=None)
+                case Step() as step:
+                    reached[step] += 1
+                    if reached[Step.WRITTEN] == len(orders):
+                        go.set()
+                case failure:
+                    raise RuntimeError(f"loading failed: {failure}")
     finally:
         for process in processes:
-            if done < matters * len(groups):
+            if reached[Step.COMMITTED] < len(orders):
                 process.terminate()
             process.join()
+
+
+def _next(report: Any, processes: Sequence[BaseProcess]) -> Any:
+    """What is reported next, or that a process is gone without a word."""
+    while True:
+        try:
+            return report.get(timeout=2)
+        except Empty:
+            for process in processes:
+                if process.exitcode:
+                    return f"a process ended with {process.exitcode}"
 
 
 def _as_admin(here: Stack, service: str) -> str:
@@ -185,8 +227,6 @@ def _settle(here: Stack, progress: Progress, matters: int) -> None:
                 )
             if service == "notification":
                 _count_documents(connection, matters)
-            for index in INDEXES.get(service, ()):
-                connection.execute("select gin_clean_pending_list(%s::regclass)", (index,))
             # Vacuum too: where an index alone answers, the table must be known to be visible to everybody.
             connection.execute("vacuum (analyze)")
         progress.advance(task)

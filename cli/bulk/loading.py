@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -23,9 +24,18 @@ from lianban.contracts.envelope import PARTITIONS
 from services.agency_gateway.domain.journal import GENESIS
 
 CHUNK = 400
-"""About so many copies go into one transaction."""
+"""About so many copies are made, and written, at a time."""
 WAITING = 2
 """Chunks that may wait for the database before their maker waits too."""
+SORT_MEMORY = "512MB"
+"""How much memory the sorting of one index may take."""
+
+
+class Step(Enum):
+    """How far a process is: everything is in the databases and waits for its commit; it is there."""
+
+    WRITTEN = auto()
+    COMMITTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +63,6 @@ class Order:
     site: Site
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Rows of some copies, by table, and where the chains stand after them."""
-
-    texts: dict[str, str]
-    ledger: dict[int, tuple[int, bytes]]
-    journals: dict[str, tuple[int, bytes]]
-
-
 def end_with_parent() -> None:
     """Let this process end when the one that started it is gone, however that ended."""
     parent = multiprocessing.parent_process()
@@ -74,17 +75,20 @@ def end_with_parent() -> None:
     Thread(target=watch, name="watch the parent", daemon=True).start()
 
 
-def work(order: Order, report: Any) -> None:
-    """Make and load everything that was ordered; ``report`` is told how many copies were made, or what went wrong."""
+def work(order: Order, report: Any, go: Any) -> None:
+    """Make and load everything that was ordered, then wait for ``go`` and commit.
+
+    ``report`` is told how many copies were made each time, then each :class:`Step`; or what went wrong, in words.
+    """
     end_with_parent()
     try:
-        _work(order, report)
+        _work(order, report, go)
     except BaseException as error:
         report.put(repr(error))
         raise
 
 
-def _work(order: Order, report: Any) -> None:
+def _work(order: Order, report: Any, go: Any) -> None:
     providers = {
         service: load_provider(Path(order.keys[service])) for service in ("intake", "routing", *order.services)
     }
@@ -97,7 +101,7 @@ def _work(order: Order, report: Any) -> None:
         return keys[gram]
 
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(_writer(order.urls[name], name)) for name in order.services}
+        writers = {name: stack.enter_context(closing(Writer(order.urls[name], name))) for name in order.services}
         chains = _heads(order)
         patterns: dict[int, Pattern] = {}
         made: list[tuple[Moved, Batch]] = []
@@ -113,6 +117,15 @@ def _work(order: Order, report: Any) -> None:
                 made, waiting = [], 0
         _make(order, made, writers, chains, providers, gram_key)
         report.put(waiting)
+        for writer in writers.values():
+            writer.finish(chains)
+        for writer in writers.values():
+            writer.wait()
+        report.put(Step.WRITTEN)
+        go.wait()
+        for writer in writers.values():
+            writer.commit()
+        report.put(Step.COMMITTED)
 
 
 def _make(
@@ -130,10 +143,7 @@ def _make(
             for name in order.services:
                 moved.cast(name, values, providers[name], chains, texts[name])
     for name in order.services:
-        told = {table: "".join(parts) for table, parts in texts[name].items()}
-        ledger = dict(chains.ledger) if name == "oversight" else {}
-        journals = dict(chains.journals) if name == "agency_gateway" else {}
-        writers[name].put(Chunk(told, ledger, journals))
+        writers[name].put({table: "".join(parts) for table, parts in texts[name].items()})
 
 
 def _heads(order: Order) -> Chains:
@@ -159,71 +169,118 @@ class _Journals(dict[str, tuple[int, bytes]]):
 
 
 class Writer:
-    """Writes chunks into one service's database, in a thread of its own."""
+    """Writes rows into one service's database in one transaction, in a thread of its own.
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], service: str) -> None:
-        self._connection = connection
-        self._queue: Queue[Chunk | None] = Queue(WAITING)
+    In that transaction the tables get files of their own first, so that PostgreSQL needs no log of what goes into them
+    (it flushes the files before it commits), marks every row as visible to everybody at once, and can forget everything
+    without a trace. Indexes that only make reading faster are made behind the rows.
+    """
+
+    def __init__(self, url: str, service: str) -> None:
+        self._connection = psycopg.connect(url)
+        self._service = service
+        self._tables = [table.name for table in TABLES[service]]
+        self._copies: dict[str, sql.Composed] = {}
+        self._queue: Queue[dict[str, str] | Chains] = Queue(WAITING)
         self._failed: BaseException | None = None
-        self._thread = Thread(target=self._run, name=service)
-        listed = {table.name: columns(connection, table.name) for table in TABLES[service]}
-        connection.commit()
-        self._copies = {
-            name: sql.SQL("copy {} ({}) from stdin").format(
-                sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, found))
-            )
-            for name, found in listed.items()
-        }
+        self._thread = Thread(target=self._run, name=service, daemon=True)
         self._thread.start()
 
-    def put(self, chunk: Chunk) -> None:
-        """Have a chunk written; waits while others wait. Raises what writing an earlier one raised."""
+    def put(self, texts: dict[str, str]) -> None:
+        """Have rows written, by table; waits while others wait. Raises what writing earlier ones raised."""
         if self._failed is not None:
             raise self._failed
-        self._queue.put(chunk)
+        self._queue.put(texts)
 
-    def finish(self) -> None:
-        """Write what waits; raises what writing raised."""
-        self._queue.put(None)
+    def finish(self, chains: Chains) -> None:
+        """Have the chains' heads written behind everything else, and the indexes made."""
+        self._queue.put(chains)
+
+    def wait(self) -> None:
+        """Wait until everything is written; raises what writing raised."""
         self._thread.join()
         if self._failed is not None:
             raise self._failed
 
+    def commit(self) -> None:
+        """Make it all there, at once."""
+        self._connection.commit()
+
+    def close(self) -> None:
+        """End the connection; what was not committed was never there."""
+        self._connection.close()
+
     def _run(self) -> None:
-        while (chunk := self._queue.get()) is not None:
+        try:
+            indexes = self._begin()
+        except BaseException as error:  # noqa: BLE001 - told to whoever puts the next rows
+            self._failed, indexes = error, []
+        while True:
+            told = self._queue.get()
             if self._failed is None:
                 try:
-                    self._write(chunk)
-                except Exception as error:  # noqa: BLE001 - told to whoever puts the next chunk
+                    self._write(told, indexes)
+                except BaseException as error:  # noqa: BLE001 - as above
                     self._failed = error
+            if isinstance(told, Chains):
+                return
 
-    def _write(self, chunk: Chunk) -> None:
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            for table, text in chunk.texts.items():
+    def _begin(self) -> list[str]:
+        """Tables with files of their own and without what only readers need; returns the statements that make that."""
+        run = self._connection.execute
+        # Foreign keys hold because they hold in the moulds; asking for each row would cost more than writing it.
+        run("set session_replication_role = replica")
+        run("set idle_in_transaction_session_timeout = 0")
+        run(f"set maintenance_work_mem = '{SORT_MEMORY}'".encode())
+        self._connection.commit()
+        for table in self._tables:
+            found = columns(self._connection, table)
+            self._copies[table] = sql.SQL("copy {} ({}) from stdin with (freeze)").format(
+                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, found))
+            )
+        for table, key in run(_KEYS, (self._tables,)).fetchall():
+            run(sql.SQL("cluster {} using {}").format(sql.Identifier(table), sql.Identifier(key)))
+            run(sql.SQL("alter table {} set without cluster").format(sql.Identifier(table)))
+        indexes = run(_FOR_READERS, (self._tables,)).fetchall()
+        for name, _ in indexes:
+            run(sql.SQL("drop index {}").format(sql.Identifier(name)))
+        return [made_by for _, made_by in indexes]
+
+    def _write(self, told: dict[str, str] | Chains, indexes: list[str]) -> None:
+        with self._connection.cursor() as cursor:
+            if isinstance(told, Chains):
+                self._heads(cursor, told)
+                for statement in indexes:
+                    cursor.execute(statement.encode())
+                return
+            for table, text in told.items():
                 if text:
                     with cursor.copy(self._copies[table]) as copy:
                         copy.write(text)
+
+    def _heads(self, cursor: psycopg.Cursor[tuple[Any, ...]], chains: Chains) -> None:
+        if self._service == "oversight":
             cursor.executemany(
                 "update ledger_head set position = %s, hash = %s where partition = %s",
-                [(position, head, partition) for partition, (position, head) in chunk.ledger.items()],
+                [(position, head, partition) for partition, (position, head) in chains.ledger.items()],
             )
+        if self._service == "agency_gateway":
             cursor.executemany(
                 "insert into journal_head (agency_code, position, hash) values (%s, %s, %s)"
                 " on conflict (agency_code) do update set position = excluded.position, hash = excluded.hash",
-                [(agency, position, head) for agency, (position, head) in chunk.journals.items()],
+                [(agency, position, head) for agency, (position, head) in chains.journals.items()],
             )
 
 
-@contextmanager
-def _writer(url: str, service: str) -> Iterator[Writer]:
-    with psycopg.connect(url) as connection:
-        # Foreign keys hold because they hold in the moulds; asking for each row would cost more than writing it.
-        connection.execute("set session_replication_role = replica")
-        connection.execute("set gin_pending_list_limit = '64MB'")
-        connection.execute("set maintenance_work_mem = '256MB'")
-        connection.commit()
-        writer = Writer(connection, service)
-        try:
-            yield writer
-        finally:
-            writer.finish()
+_KEYS = """
+select t.relname, i.relname
+from pg_index join pg_class i on i.oid = indexrelid join pg_class t on t.oid = indrelid
+where t.relname = any(%s) and t.relnamespace = 'public'::regnamespace and indisprimary
+"""
+_FOR_READERS = """
+select i.relname, pg_get_indexdef(i.oid)
+from pg_index join pg_class i on i.oid = indexrelid join pg_class t on t.oid = indrelid
+where t.relname = any(%s) and t.relnamespace = 'public'::regnamespace and not indisunique
+order by t.relname, i.relname
+"""
+"""Indexes that hold no rule. Sorting all their entries once costs a fraction of putting in one by one."""

@@ -336,8 +336,8 @@ class Stack:
 
     # --- commands of our own
 
-    def command(self, *arguments: str, service: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run ``lianban`` with these arguments against this stack; returns what it wrote and its exit code."""
+    def begin_command(self, *arguments: str, service: str | None = None) -> subprocess.Popen[str]:
+        """Start ``lianban`` with these arguments against this stack; who starts it reads what it writes."""
         ports = self.layout.ports
         environment = (
             passed_on()
@@ -350,14 +350,20 @@ class Stack:
         )
         if service:
             environment |= self.env(service)
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "cli", *arguments],
             env=environment,
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+
+    def command(self, *arguments: str, service: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``lianban`` with these arguments against this stack; returns what it wrote and its exit code."""
+        with self.begin_command(*arguments, service=service) as process:
+            written, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, written, errors)
 
 
 def listens(port: int) -> bool:

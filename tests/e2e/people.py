@@ -90,6 +90,14 @@ class Submitted:
         until(reached, f"{self.number} is {state}", seconds=seconds, every=POLITE)
         return last
 
+    def parts(self) -> dict[str, str]:
+        """How far each agency is, by its code."""
+        return {part["agency"]["code"]: part["state"] for part in self.status()["agencies"]}
+
+    def until_parts(self, states: dict[str, str], seconds: float = 90) -> None:
+        """Wait until the agencies are so far; the page learns of them and of the matter one after the other."""
+        until(lambda: self.parts() == states, f"{self.number} has the parts {states}", seconds=seconds, every=POLITE)
+
     def rate(self, *, solved: bool, value: str = "satisfied") -> Any:
         """Rate everybody who can be rated."""
         targets = self.status()["rating"]["targets"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg.rows import DictRow, dict_row
 from cli.bulk.moulds import LEFT_OUT, TABLES
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
+from deploy.waiting import until
 from lianban.chassis.settings import read, use
 from lianban.contracts.codes import StaffRole
 from services.intake.app.register import code_of
@@ -34,10 +36,41 @@ def filled(another_stack: Stack) -> Stack:
     """A stack with copies, its services running."""
     stack = another_stack
     stack.start(services=False)
+    killed_while_it_loads(stack)
     outcome = stack.command("demo", "bulk", "--matters", str(MATTERS), "--moulds", "20")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     stack.start()
     return stack
+
+
+def killed_while_it_loads(stack: Stack) -> None:
+    """A bulk that is killed leaves the databases as they were: no rows, and every index."""
+    before = {service: ask(stack, service, "select indexdef from pg_indexes order by 1") for service in SERVICES}
+    with stack.begin_command("demo", "bulk", "--matters", "100000", "--moulds", "16") as bulk:
+        try:
+            until(lambda: bulk.poll() is not None or copying(stack) == set(SERVICES), "rows are loaded", seconds=300)
+        finally:
+            bulk.kill()
+        told = "".join(bulk.communicate())
+    assert bulk.returncode == -signal.SIGKILL, told
+    until(lambda: copying(stack) == set(), "the loading processes have ended")
+    after = {service: ask(stack, service, "select indexdef from pg_indexes order by 1") for service in SERVICES}
+    assert after == before
+    for service in SERVICES:
+        for table in TABLES[service]:
+            if table.name in {"stream", "outbox", "inbox"}:  # they have rows of the registers
+                continue
+            assert ask(stack, service, f"select from {table.name} limit 1") == [], (service, table.name)
+
+
+def copying(stack: Stack) -> set[str]:
+    """The services whose rows are being loaded."""
+    asked = "select datname from pg_stat_activity where query like 'copy %from stdin%' and pid <> pg_backend_pid()"
+    try:
+        with psycopg.connect(stack.admin_url()) as connection:
+            return {row[0] for row in connection.execute(asked)}
+    except psycopg.OperationalError:  # PostgreSQL restarts, to load
+        return set()
 
 
 def ask(stack: Stack, service: str, sql: str, *params: Any) -> list[DictRow]:
