@@ -6,27 +6,27 @@ import multiprocessing
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, timedelta
 from multiprocessing.process import BaseProcess
 from queue import Empty
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
+from psycopg import sql
 from rich.progress import Progress
 
 from cli import city as setting_up
 from cli.bulk import moulds as playing
-from cli.bulk.casting import DOCUMENTS_PER_MATTER, SOURCE, Site, shared_ids
+from cli.bulk.casting import DOCUMENTS_PER_MATTER, Site, shared_ids
 from cli.bulk.loading import Batch, Order, Step, work
 from cli.bulk.moulds import OLDEST_WEEKS, Mould
 from cli.bulk.plan import planned, shares
 from cli.past import alone, start_needed
 from cli.world import Busy
 from deploy.demo.matters import generate
-from deploy.local import databases
 from deploy.local.checks import Trouble
 from deploy.local.layout import SERVICES
 from deploy.local.stack import Stack
@@ -42,20 +42,15 @@ from services.oversight.store import tallies
 
 SHARED_OUT = (("agency_gateway", "notification"), ("intake", "routing", "oversight"))
 """How the services are shared out to two processes that have about equally much to do."""
-BYTES_PER_MATTER = 60_000
-"""So much do the five databases take for each copy, measured."""
+BYTES_PER_MATTER = 66_000
+"""So much do the five databases take for each copy, with what sorting takes meanwhile; measured."""
 SMALLEST_BATCH = 10
 """Where there are fewer copies, a mould is moved to fewer weeks."""
 
 
 def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_moulds: int | None, ledger_days: int) -> str:
     """Fill the stack's databases once; returns what was done, in words. Raises :class:`Trouble`."""
-    there = _copies_there(here)
-    if there:
-        raise Trouble(
-            f"已有 {there} 件批量事项 this stack has copies already ({there} matters): bulk fills a stack once.",
-            "To begin anew: lianban reset, then lianban up.",
-        )
+    _refuse_a_second(here)
     free = shutil.disk_usage(here.layout.home).free
     needed = matters * BYTES_PER_MATTER
     if free < needed:
@@ -74,9 +69,9 @@ def fill(here: Stack, progress: Progress, *, matters: int, seed: int, most_mould
             made = playing.play(here, plan, progress, calendar)
         except Busy as busy:
             raise Trouble(f"{busy} is running on its database.", "Stop it first.") from None
-        with _set_for_loading(here):
+        with here.postgres_with(FOR_LOADING):
             _load(here, progress, made, matters, _site(here, matters, seed, today, ledger_days))
-            _settle(here, progress, matters)
+            _settle(here, progress)
     return f"批量事项 {matters} matters from {len(made)} moulds"
 
 
@@ -90,35 +85,29 @@ FOR_LOADING = {
 """Settings of PostgreSQL while copies are loaded: what goes into new files is flushed with the commit, and not logged
 before; a changed page is logged whole once, not after every gigabyte. Nothing is less durable.
 """
+MARK = "lianban demo bulk"
+"""How the comment on a database with copies begins; it becomes true with their commit."""
 
 
-@contextmanager
-def _set_for_loading(here: Stack) -> Iterator[None]:
-    """PostgreSQL as loading likes it; its next start, however it comes about, is one with the settings of the stack."""
-    with psycopg.connect(here.admin_url(), autocommit=True) as admin:
-        for name, value in FOR_LOADING.items():
-            admin.execute(f"alter system set {name} = '{value}'".encode())
-    try:
-        _restart(here)
-    finally:
-        with psycopg.connect(here.admin_url(), autocommit=True) as admin:
-            for name in FOR_LOADING:
-                admin.execute(f"alter system reset {name}".encode())
-    try:
-        yield
-    finally:
-        _restart(here)
-
-
-def _restart(here: Stack) -> None:
-    here.restart("postgres")
-    databases.wait_until_up(here.admin_url(), seconds=120, alive=lambda: True)
-
-
-def _copies_there(here: Stack) -> int:
-    with psycopg.connect(here.database_url("intake")) as connection:
-        row = connection.execute("select count(*) from matter where source = %s", (SOURCE,)).fetchone()
-    return int(row[0]) if row else 0
+def _refuse_a_second(here: Stack) -> None:
+    with psycopg.connect(here.admin_url()) as connection:
+        rows = connection.execute(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = any(%s)", (list(SERVICES),)
+        ).fetchall()
+    filled = [told for (told,) in rows if (told or "").startswith(MARK)]
+    again = "To begin anew: lianban reset, then lianban up."
+    if len(filled) == len(SERVICES):
+        matters = filled[0].removeprefix(MARK).strip()
+        raise Trouble(
+            f"已有 {matters} 件批量事项 this stack has copies already ({matters} matters): bulk fills a stack once.",
+            again,
+        )
+    if filled:
+        raise Trouble(
+            f"上次批量数据只写入了一部分 an earlier bulk was ended while it committed: {len(filled)} of {len(SERVICES)}"
+            " databases have its copies.",
+            again,
+        )
 
 
 def _site(here: Stack, matters: int, seed: int, today: date, ledger_days: int) -> Site:
@@ -163,36 +152,71 @@ def batches(moulds: Sequence[Mould], matters: int) -> list[Batch]:
 def _load(here: Stack, progress: Progress, moulds: list[Mould], matters: int, site: Site) -> None:
     """Have all copies made and written, and committed when every process has written its part."""
     groups = SHARED_OUT if (os.cpu_count() or 1) < len(SERVICES) else tuple((service,) for service in SERVICES)
-    task = progress.add_task("批量事项 loading copies", total=matters * len(groups))
     context = multiprocessing.get_context("spawn")
-    report, go = context.Queue(), context.Event()
+    report, together = context.Queue(), context.Barrier(len(groups))
     shared, ordered = frozenset(shared_ids(moulds)), batches(moulds, matters)
     urls = {service: _as_admin(here, service) for service in SERVICES}
     keys = {service: here.env(service)["LIANBAN_KEYS"] for service in SERVICES}
-    orders = [Order(group, urls, keys, moulds, shared, ordered, site) for group in groups]
-    processes = [context.Process(target=work, args=(order, report, go), daemon=True) for order in orders]
+    finishing, sorting = _finishing(here, moulds, matters), _sort_megabytes()
+    orders = [Order(group, urls, keys, moulds, shared, ordered, site, finishing, sorting) for group in groups]
+    processes = [context.Process(target=work, args=(order, report, together), daemon=True) for order in orders]
+    loading = progress.add_task("批量事项 loading copies", total=matters * len(groups))
+    steps = {
+        Step.WRITTEN: progress.add_task("索引 indexing", total=len(groups)),
+        Step.COMMITTED: progress.add_task("提交 committing", total=len(groups)),
+    }
+    reached = Counter[Step]()
     for process in processes:
         process.start()
-    left, reached = matters * len(orders), Counter[Step]()
     try:
         while reached[Step.COMMITTED] < len(orders):
             match _next(report, processes):
                 case int(copies):
-                    left -= copies
-                    progress.advance(task, copies)
-                    if not left:
-                        progress.add_task("索引 indexing", total=None)
+                    progress.advance(loading, copies)
                 case Step() as step:
                     reached[step] += 1
-                    if reached[Step.WRITTEN] == len(orders):
-                        go.set()
+                    progress.advance(steps[step])
                 case failure:
-                    raise RuntimeError(f"loading failed: {failure}")
+                    raise Trouble(
+                        f"批量数据写入失败 loading failed: {failure}",
+                        "Nothing was loaded." if reached[Step.WRITTEN] < len(orders) else "Begin anew: lianban reset.",
+                    )
     finally:
         for process in processes:
             if reached[Step.COMMITTED] < len(orders):
                 process.terminate()
             process.join()
+
+
+def _finishing(here: Stack, moulds: Sequence[Mould], matters: int) -> dict[str, list[str]]:
+    """What belongs to the copies besides rows of their own: numbers go on behind theirs, each agency that got something
+    has a lane, and each database says what it has.
+    """
+    statements = {service: [f"comment on database {service} is '{MARK} {matters}'"] for service in SERVICES}
+    with psycopg.connect(here.database_url("intake")) as connection:
+        row = connection.execute("select last_value from matter_number").fetchone()
+    statements["intake"].append(f"alter sequence matter_number restart with {(row[0] if row else 0) + matters + 2000}")
+    parts = (row.values for mould in moulds for row in mould.rows["agency_gateway"]["assignment"])
+    names = {values["agency_code"]: values["agency_name"] for values in parts}
+    lanes = sql.SQL(", ").join(sql.SQL("({}, {})").format(code, name) for code, name in sorted(names.items()))
+    statements["agency_gateway"].append(
+        sql.SQL("insert into lane (agency_code, agency_name) values {} on conflict do nothing")
+        .format(lanes)
+        .as_string()
+    )
+    years = range(china_day(now()).year - OLDEST_WEEKS // 52 - 1, china_day(now()).year + 1)
+    counted = DOCUMENTS_PER_MATTER * (matters + 1)
+    rows = ", ".join(f"('{kind.value}', {year}, {counted})" for kind in DocumentKind for year in years)
+    statements["notification"].append(
+        f"insert into document_counter (kind, year, last) values {rows}"
+        " on conflict (kind, year) do update set last = document_counter.last + excluded.last"
+    )
+    return statements
+
+
+def _sort_megabytes() -> int:
+    """A part of the free memory for each database, because they sort at the same time."""
+    return int(min(1024, max(64, psutil.virtual_memory().available // (3 * len(SERVICES)) // 2**20)))
 
 
 def _next(report: Any, processes: Sequence[BaseProcess]) -> Any:
@@ -210,8 +234,8 @@ def _as_admin(here: Stack, service: str) -> str:
     return urlsplit(here.admin_url())._replace(path=f"/{service}").geturl()
 
 
-def _settle(here: Stack, progress: Progress, matters: int) -> None:
-    """Let numbers go on behind the copies', and tell the planner how the tables look now."""
+def _settle(here: Stack, progress: Progress) -> None:
+    """Count what oversight's board shows, and tell the planner how the tables look now."""
     task = progress.add_task("统计信息 analysing", total=len(SERVICES) + 1)
     counting = Database(_as_admin(here, "oversight"), service="oversight", size=1, statement_timeout=1800)
     counting.open()
@@ -221,23 +245,6 @@ def _settle(here: Stack, progress: Progress, matters: int) -> None:
     progress.advance(task)
     for service in SERVICES:
         with psycopg.connect(_as_admin(here, service), autocommit=True) as connection:
-            if service == "intake":
-                connection.execute(
-                    "select setval('matter_number', last_value + %s) from matter_number", (matters + 2000,)
-                )
-            if service == "notification":
-                _count_documents(connection, matters)
             # Vacuum too: where an index alone answers, the table must be known to be visible to everybody.
             connection.execute("vacuum (analyze)")
         progress.advance(task)
-
-
-def _count_documents(connection: psycopg.Connection[tuple[object, ...]], matters: int) -> None:
-    years = range(china_day(now()).year - OLDEST_WEEKS // 52 - 1, china_day(now()).year + 1)
-    rows: Iterable[tuple[str, int]] = ((kind.value, year) for kind in DocumentKind for year in years)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into document_counter (kind, year, last) values (%s, %s, %s)"
-            " on conflict (kind, year) do update set last = document_counter.last + excluded.last",
-            [(*row, DOCUMENTS_PER_MATTER * (matters + 1)) for row in rows],
-        )

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +56,15 @@ def render(template: str, values: dict[str, str]) -> str:
 # --- PostgreSQL
 
 
-def write_postgres(layout: Layout, account: Account) -> None:
-    """PostgreSQL's configuration, into its data folder."""
+def write_postgres(layout: Layout, account: Account, more: Mapping[str, str] | None = None) -> None:
+    """PostgreSQL's configuration, into its data folder; ``more``: settings that count instead of those of the stack."""
     data = layout.postgres / "data"
     values = {"LIANBAN_POSTGRES_PORT": str(layout.ports.postgres)}
     for name in ("postgresql.conf", "pg_hba.conf"):
-        write_private(data / name, render((TEMPLATES / name).read_text(), values).encode())
+        text = render((TEMPLATES / name).read_text(), values)
+        if name == "postgresql.conf" and more:
+            text += "".join(f"{setting} = '{value}'\n" for setting, value in more.items())
+        write_private(data / name, text.encode())
         account.give(data / name)
 
 

@@ -22,11 +22,12 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from deploy.local import configuration, databases, leftovers
 from deploy.local.account import Account, account_for
@@ -277,6 +278,25 @@ class Stack:
         self.supervisor.end(name)
         self.supervisor.begin(name)
 
+    @contextmanager
+    def postgres_with(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """PostgreSQL restarted with other settings, and behind the block with its own; services must stand still.
+
+        What is killed inside leaves them until the stack starts anew. Raises :class:`Trouble`.
+        """
+        try:
+            self._restart_postgres(settings)
+            yield
+        finally:
+            self._restart_postgres({})
+
+    def _restart_postgres(self, settings: Mapping[str, str]) -> None:
+        with suppress(psycopg.OperationalError), psycopg.connect(self.admin_url(), autocommit=True) as admin:
+            admin.execute("checkpoint")  # so that the end is quick
+        configuration.write_postgres(self.layout, self._account(), settings)
+        self.restart("postgres")
+        databases.wait_until_up(self.admin_url(), seconds=600, alive=lambda: self._alive("postgres"))
+
     # --- stop
 
     def stop(self) -> None:
@@ -362,7 +382,11 @@ class Stack:
     def command(self, *arguments: str, service: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``lianban`` with these arguments against this stack; returns what it wrote and its exit code."""
         with self.begin_command(*arguments, service=service) as process:
-            written, errors = process.communicate()
+            try:
+                written, errors = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
         return subprocess.CompletedProcess(process.args, process.returncode, written, errors)
 
 

@@ -36,16 +36,31 @@ def filled(another_stack: Stack) -> Stack:
     """A stack with copies, its services running."""
     stack = another_stack
     stack.start(services=False)
-    killed_while_it_loads(stack)
+    before = rules(stack)
+    killed_while_it_loads(stack, before)
     outcome = stack.command("demo", "bulk", "--matters", str(MATTERS), "--moulds", "20")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert rules(stack) == before
+    assert "minimal" not in (stack.layout.postgres / "data" / "postgresql.conf").read_text()
+    with psycopg.connect(stack.admin_url()) as connection:
+        assert connection.execute("show wal_level").fetchone() == ("replica",)
     stack.start()
     return stack
 
 
-def killed_while_it_loads(stack: Stack) -> None:
+def rules(stack: Stack) -> dict[str, list[DictRow]]:
+    """Every index and every constraint."""
+    asked = """
+        select conrelid::regclass::text as of, conname as name, pg_get_constraintdef(oid) as told, convalidated as valid
+        from pg_constraint where connamespace = 'public'::regnamespace
+        union all select tablename, indexname, indexdef, true from pg_indexes where schemaname = 'public'
+        order by 1, 2, 3
+    """
+    return {service: ask(stack, service, asked) for service in SERVICES}
+
+
+def killed_while_it_loads(stack: Stack, before: dict[str, list[DictRow]]) -> None:
     """A bulk that is killed leaves the databases as they were: no rows, and every index."""
-    before = {service: ask(stack, service, "select indexdef from pg_indexes order by 1") for service in SERVICES}
     with stack.begin_command("demo", "bulk", "--matters", "100000", "--moulds", "16") as bulk:
         try:
             until(lambda: bulk.poll() is not None or copying(stack) == set(SERVICES), "rows are loaded", seconds=300)
@@ -54,8 +69,7 @@ def killed_while_it_loads(stack: Stack) -> None:
         told = "".join(bulk.communicate())
     assert bulk.returncode == -signal.SIGKILL, told
     until(lambda: copying(stack) == set(), "the loading processes have ended")
-    after = {service: ask(stack, service, "select indexdef from pg_indexes order by 1") for service in SERVICES}
-    assert after == before
+    assert rules(stack) == before
     for service in SERVICES:
         for table in TABLES[service]:
             if table.name in {"stream", "outbox", "inbox"}:  # they have rows of the registers
