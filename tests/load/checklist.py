@@ -2,7 +2,8 @@
 
 A matter's life-cycle counts only when every event that it must have was said and published, every service that hears
 the producer has handled each of its events, and every service's own rows stand at their end: deliveries delivered,
-statements judged, documents issued, notices sent, clocks stopped, the case closed.
+statements judged, documents issued, notices sent, clocks stopped, the case closed. It counts as what it was submitted
+as: with more agencies than its kind has, it is not complete.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ ENDS: dict[str, dict[str, str]] = {
         "statement": "select assignment.matter_id as matter, count(*) as all, count(*) filter"
         " (where status = 'applied') as applied from statement join assignment"
         " on assignment.id = statement.assignment_id where assignment.matter_id = any(%s) group by 1",
-        "assignment": "select matter_id as matter, count(*) filter (where state <> 'done') as undone"
+        "assignment": "select matter_id as matter, count(*) as all, count(*) filter (where state = 'done') as done"
         " from assignment where matter_id = any(%s) group by 1",
     },
     "oversight": {
@@ -225,7 +226,7 @@ def _ends(matter: UUID, kind: Kind, ends: Mapping[str, Mapping[str, Mapping[UUID
     yield from check(
         "routing", "case", lambda r: r["state"] == "closed" and r["attention"] is None, "the case is closed"
     )
-    yield from check("routing", "assignment", lambda r: r["done"] >= n, "every part is done")
+    yield from check("routing", "assignment", lambda r: r["all"] == r["done"] == n, f"{n} parts, all done")
     yield from check("routing", "statement", lambda r: r["unfetched"] == 0, "the words of all statements are there")
     yield from check(
         "agency_gateway",
@@ -236,7 +237,7 @@ def _ends(matter: UUID, kind: Kind, ends: Mapping[str, Mapping[str, Mapping[UUID
     yield from check(
         "agency_gateway", "statement", lambda r: r["all"] == r["applied"] >= 3 * n, "every statement was judged"
     )
-    yield from check("agency_gateway", "assignment", lambda r: r["undone"] == 0, "every assignment is done")
+    yield from check("agency_gateway", "assignment", lambda r: r["all"] == r["done"] == n, f"{n} assignments, all done")
     yield from check("oversight", "matter", lambda r: r["state"] == "closed", "the matter is closed")
     yield from check(
         "oversight", "clock", lambda r: r["running"] == 0 and r["all"] >= 4 + 2 * n, "every clock has stopped"

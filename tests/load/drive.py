@@ -204,8 +204,8 @@ class Drive:
                     left = {i: m.kind for i, m in self.matters.items() if i not in self._complete}
                 late = time.monotonic() > deadline
                 if closed or late:
-                    at = time.time()
                     missing = checklist.missing(connections, left)
+                    at = time.time()
                     self._complete |= left.keys() - missing.keys()
                     if not missing:
                         return at

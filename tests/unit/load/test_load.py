@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from contextlib import nullcontext
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +20,7 @@ from tests.load import checklist
 from tests.load.checklist import handled_by, said
 from tests.load.city import demo_city
 from tests.load.client import Submission
+from tests.load.drive import Drive
 from tests.load.petitions import Kind, Template, petition
 
 TEMPLATE = Template(
@@ -66,6 +70,23 @@ def test_every_agency_of_the_city_under_load_has_a_system_of_its_own() -> None:
     assert sum(1 for item in city.types.values() if len(item.co) >= 2) >= 20
 
 
+def test_a_load_has_ended_when_the_last_look_was_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise rates would be too good by the time that the look takes."""
+    looked: list[float] = []
+
+    def missing(*_: object) -> dict[UUID, list[str]]:
+        began = time.time()
+        while time.time() <= began:
+            pass
+        looked.append(time.time())
+        return {}
+
+    city: Any = SimpleNamespace(stack=None)
+    monkeypatch.setattr(checklist, "looking", lambda _: nullcontext({}))
+    monkeypatch.setattr(checklist, "missing", missing)
+    assert Drive(city, url="http://127.0.0.1:1").complete(1) >= looked[-1]
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_the_checklist_knows_no_event_that_does_not_exist(kind: Kind) -> None:
     known = {name.removeprefix("lianban.").rpartition(".")[0] for name in known_events()}
@@ -102,7 +123,7 @@ def complete(matter: UUID, kind: Kind) -> dict[str, Any]:
         "agency_gateway": {
             "delivery": {"all": 3 * n - 1, "delivered": 3 * n - 1},
             "statement": {"all": 3 * n, "applied": 3 * n},
-            "assignment": {"undone": 0},
+            "assignment": {"all": n, "done": n},
         },
         "oversight": {
             "matter": {"state": "closed"},
@@ -144,6 +165,19 @@ def test_an_event_that_a_service_has_not_handled_is_missing() -> None:
         "oversight has handled 4 of 5 events of agency_gateway",
         "1 events of agency_gateway are parked in oversight",
     ]
+
+
+@pytest.mark.parametrize("service", ["routing", "agency_gateway"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_life_cycle_with_other_agencies_than_its_kind_has_is_not_complete(service: str, more: int) -> None:
+    matter = uuid4()
+    found = complete(matter, Kind.JOINT3)
+    found[service].ends["assignment"][matter] |= {"all": 3 + more, "done": 3 + more}
+
+    (missing,) = [what for _, what in checklist._compare({matter: Kind.JOINT3}, found)]
+
+    assert missing.startswith(f"{service}: 3 ")
+    assert str(3 + more) in missing
 
 
 def test_a_message_that_did_not_reach_its_department_is_missing() -> None:
