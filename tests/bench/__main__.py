@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -18,13 +19,15 @@ from deploy.local.layout import ROOT, Layout, Ports
 from deploy.local.stack import Stack
 from tests.bench.figures import Figures
 from tests.bench.machine import machine
-from tests.bench.plan import FULL, QUICK, Plan
+from tests.bench.plan import FULL, OTHERS, QUICK, Plan
 from tests.load.city import SETTINGS
 
 BUILD = ROOT / "build"
 HOME = BUILD / "bench-stack"
 BUSY = 0.5
-"""Load from which the machine is said to be busy with something else."""
+"""Load before the run from which the machine is said to be busy with something else."""
+BUSY_CORES = 0.2
+"""The same for the cores that others use during a round."""
 
 
 @click.command()
@@ -42,6 +45,7 @@ def main(quick: bool, only: tuple[str, ...], profile: bool, keep: bool, output: 
         console.width = 120
     began, told = time.monotonic(), machine()
     console.print(f"[bold]{told['processor']}[/], {told['cores']} cores, {told['memory_gib']} GiB; {told['system']}")
+    console.print(f"disk {told['disk_gib']} GiB, {told['disk_free_gib']} free")
     console.print(f"Python {told['python']}; {told['postgresql']}; RabbitMQ {told['rabbitmq']}; {told['nginx']}")
     console.print(f"commit {told['commit']}, {told['changed_files']} files changed; load {told['load_before']}")
     if psutil.getloadavg()[0] > BUSY:
@@ -58,10 +62,17 @@ def main(quick: bool, only: tuple[str, ...], profile: bool, keep: bool, output: 
     finally:
         if not keep:
             _remove(stack)
-        figures.print(console)
+        figures.print(console, part=quick or bool(only))
+        console.print(disturbance(figures.samples.get(OTHERS, [])), end="", style="red")
         run = {"quick": quick, "only": list(only), "finished": finished, "seconds": round(time.monotonic() - began)}
         figures.write(output, told, run=run)
         console.print(f"{time.monotonic() - began:.0f} s; {output}")
+
+
+def disturbance(cores: Sequence[float]) -> str:
+    """A line that says how much others used in a round, of these samples; empty where it was next to nothing."""
+    most = max(cores, default=0.0)
+    return f"something else used up to {most:.2f} cores: the figures are too low\n" if most > BUSY_CORES else ""
 
 
 def _stack(console: Console) -> Stack:

@@ -22,12 +22,15 @@ PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """Processor, memory, disk, system, versions, commit, and how busy the machine was when the run began."""
+    """Processor, memory, disk with the databases, system, versions, commit, and how busy the machine was before."""
+    disk = psutil.disk_usage(str(ROOT))
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": psutil.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "disk_gib": round(disk.total / 2**30, 1),
+        "disk_free_gib": round(disk.free / 2**30, 1),
         "load_before": [round(value, 2) for value in psutil.getloadavg()],
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.stack import Stack
@@ -20,6 +21,8 @@ Say = Callable[[str], None]
 MATTERS = 1_000_000
 LEAST = 60
 """Life-cycles of a run at least."""
+OTHERS = "others.cores"
+"""How many cores what is neither the benchmark nor its stack used during a round."""
 WARM_UP = {Kind.SINGLE: 40, Kind.JOINT3: 20}
 
 
@@ -61,12 +64,10 @@ class Plan:
         if self.wants("lifecycle.", "cpu_ms_per_lifecycle.", "lag.", "burst.", "scale.", "memory_mb."):
             self.say("预热 warming up")
             self.warm_up()
-        if self.wants("lifecycle.", "cpu_ms_per_lifecycle.", "scale."):
+        if self.wants("lifecycle.", "cpu_ms_per_lifecycle.", "memory_mb."):
             self.lifecycles()
         if self.wants("lag."):
             self.lags()
-        if self.wants("memory_mb."):
-            self.memory()
         if self.wants("burst.") and self.pace.shape is not None:
             self.bursts(self.pace.shape)
         alone = self.wants("limits.", "reference.", "intake.", "events.") and self._beyond("intake.with_all_per_s")
@@ -119,6 +120,7 @@ class Plan:
         with limits.scratch(self.stack) as url, self._profile():
             for _ in self._rounds("生命周期 life-cycles"):
                 most = limits.pg_per_s(url, limits.THREE_ROWS, self.pace.limit_s)
+                self.figures.add("lifecycle.pg_three_rows_per_s", most)
                 for kind in self._kinds():
                     found = lifecycle.run(self.city, kind, self.number(kind))
                     self.rates[kind] = found.per_s
@@ -128,6 +130,7 @@ class Plan:
                     if kind is Kind.SINGLE:
                         self.figures.add_all(found.cpu_ms, "cpu_ms_per_lifecycle.")
                     self.say(f"  {kind.value}: {found.number} in {found.seconds:.1f} s, {found.per_s:.2f}/s")
+                self.memory()
 
     def _profile(self) -> AbstractContextManager[None]:
         return profiled(self.stack, self.profile) if self.profile else nullcontext()
@@ -144,37 +147,58 @@ class Plan:
             self.figures.add_all(found, "lag.")
 
     def memory(self) -> None:
-        """What the processes hold after the life-cycles so far."""
-        for _ in range(self.pace.rounds):
+        """What the processes hold after the load so far."""
+        if self.wants("memory_mb."):
             self.figures.add_all(processes.memory_megabytes(self.stack), "memory_mb.")
 
     def bursts(self, shape: burst.Shape) -> None:
-        """Spikes; one run, whose rounds are the samples of the time to drain."""
+        """Spikes; one run, whose rounds are the samples."""
         self.say(f"峰谷 bursts: {shape.rounds} rounds of {shape.spike_s:.0f} s and {shape.valley_s:.0f} s")
-        found = burst.run(self.city, Kind.SINGLE, self.steady(), shape)
-        self.figures.add("burst.lost", found.lost)
-        self.figures.add("burst.error_ratio", found.error_ratio)
-        self.figures.add("burst.taken", found.taken)
-        for seconds in found.drain_s:
-            self.figures.add("burst.drain_s", seconds)
+        with self._watched():
+            found = burst.run(self.city, Kind.SINGLE, self.steady(), shape)
+        for name, samples in asdict(found).items():
+            for sample in samples:
+                self.figures.add(f"burst.{name}", sample)
+        self.memory()
 
     def million(self) -> None:
-        """The rate with a million matters in the databases, to that of the databases before."""
-        before = self.steady()
+        """The rate with a million matters in the databases, to that directly before they were made."""
+        before = statistics.median(self._at_scale("before"))
         self.say(f"{MATTERS:,} 件 matters are being made")
+        began = time.monotonic()
         done = self.stack.command("demo", "bulk", "--matters", str(MATTERS))
         if done.returncode:
             raise RuntimeError(f"lianban demo bulk failed: {done.stdout[-500:]}{done.stderr[-1500:]}")
-        processes.only(self.stack, [process.name for process in self.stack.table])
+        self.figures.add("scale.seeding_s", time.monotonic() - began)
+        self._same_city()
         self.warm_up()
-        for _ in self._rounds("百万件 with a million matters"):
-            found = lifecycle.run(self.city, Kind.SINGLE, self.number(Kind.SINGLE))
-            self.figures.add("scale.single_per_s_1m", found.per_s)
-            self.figures.add("scale.ratio_1m", found.per_s / before)
-            self.say(f"  {found.per_s:.2f}/s, before {before:.2f}/s")
+        for rate in self._at_scale("1m"):
+            self.figures.add("scale.ratio_1m", rate / before)
+
+    def _at_scale(self, when: str) -> list[float]:
+        rates = []
+        with limits.scratch(self.stack) as url:
+            for _ in self._rounds(f"百万件 life-cycles, a million matters: {when}"):
+                most = limits.pg_per_s(url, limits.THREE_ROWS, self.pace.limit_s)
+                self.figures.add(f"scale.pg_three_rows_per_s_{when}", most)
+                rates.append(lifecycle.run(self.city, Kind.SINGLE, self.number(Kind.SINGLE)).per_s)
+                self.figures.add(f"scale.single_per_s_{when}", rates[-1])
+                self.say(f"  {rates[-1]:.2f}/s, three rows {most:.0f}/s")
+        return rates
+
+    def _same_city(self) -> None:
+        """Undo what the million has changed in the registers, so that the load is the one before.
+
+        It registers the demo city as it is, whose types of matter have co-handlers that the city under load has not.
+        """
+        templates = self.city.templates
+        self.city = load_city.start(self.stack)
+        if self.city.templates != templates:
+            raise RuntimeError("with a million matters the texts lead to other agencies than before")
 
     def with_all(self) -> None:
-        """Petitions taken in while the whole city works on them."""
+        """Petitions taken in while the whole city works on them, after a round that does not count."""
+        intake.submissions(self.city, self.pace.intake_s, through=None)
         for _ in self._rounds("登记 intake with all running"):
             self.figures.add(
                 "intake.with_all_per_s", intake.submissions(self.city, self.pace.intake_s, through=None)["per_s"]
@@ -215,4 +239,13 @@ class Plan:
     def _rounds(self, what: str) -> Iterator[int]:
         for number in range(1, self.pace.rounds + 1):
             self.say(f"{what} {number}/{self.pace.rounds}")
-            yield number
+            with self._watched():
+                yield number
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Note how many cores everything else on the machine uses meanwhile."""
+        before, began = processes.others(self.stack.layout), time.monotonic()
+        yield
+        used = processes.others(self.stack.layout) - before
+        self.figures.add(OTHERS, max(0.0, used) / (time.monotonic() - began))

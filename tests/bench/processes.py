@@ -1,16 +1,19 @@
 """What the processes of a stack use: CPU time and memory, each process with everything that it has started.
 
-Figures bear the name of the service: of one with several processes, the CPU time of all and the memory of the largest.
+CPU time is told by service, of all its processes together; memory is each process's own.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from deploy.local import leftovers
+from deploy.local.layout import Layout
 from deploy.local.processes import all_of, service_of
 from deploy.local.stack import READY_SECONDS, Stack
 from deploy.waiting import until
@@ -33,16 +36,8 @@ def cpu_seconds(stack: Stack) -> dict[str, float]:
 
 
 def memory_megabytes(stack: Stack) -> dict[str, float]:
-    """Resident memory by service; of a process with children, together, where what they share counts once."""
-    return largest({name: _memory(list(_family(pid))) / MEGABYTE for name, pid in pids(stack).items()})
-
-
-def largest(by_process: dict[str, float]) -> dict[str, float]:
-    """By service: the figure of that of its processes which has the most."""
-    found: dict[str, float] = {}
-    for name, figure in by_process.items():
-        found[service_of(name)] = max(figure, found.get(service_of(name), figure))
-    return found
+    """Resident memory by process; of one with children, together, where what they share counts once."""
+    return {name: _memory(list(_family(pid))) / MEGABYTE for name, pid in pids(stack).items()}
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -52,6 +47,12 @@ def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
         if name in before:
             found[service_of(name)] = found.get(service_of(name), 0.0) + seconds - before[name]
     return found
+
+
+def others(layout: Layout) -> float:
+    """CPU seconds used so far by what is neither the benchmark nor its stack; the kernel's threads aside."""
+    ours = {*leftovers.find(layout), *(process.pid for process in _family(os.getpid()))}
+    return sum(_cpu(process) for process in psutil.process_iter() if process.pid not in ours and _program(process))
 
 
 def only(stack: Stack, names: Iterable[str]) -> None:
@@ -80,6 +81,14 @@ def _family(pid: int) -> Iterator[psutil.Process]:
         parent = psutil.Process(pid)
         yield parent
         yield from parent.children(recursive=True)
+
+
+def _program(process: psutil.Process) -> bool:
+    """Whether it runs a program: the kernel's threads, which work for everybody, have no command."""
+    try:
+        return bool(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -50,17 +50,38 @@ def test_a_figure_is_the_median_of_its_samples_with_minimum_and_maximum() -> Non
         ("intake.ratio_to_bare_nameko", 0.69, False),
         ("burst.lost", 0, True),
         ("burst.lost", 1, False),
-        ("memory_mb.oversight", 200, True),
-        ("memory_mb.oversight", 201, False),
+        ("burst.error_ratio", 0.0009, True),
+        ("burst.error_ratio", 0.001, False),
+        ("scale.seeding_s", 900, True),
+        ("scale.seeding_s", 901, False),
+        ("memory_mb.intake-2", 200, True),
+        ("memory_mb.intake-2", 201, False),
     ],
 )
-def test_a_bar_is_met_at_its_value(name: str, value: float, met: bool) -> None:
+def test_a_bar_is_met_at_its_value_and_errors_stay_below_it(name: str, value: float, met: bool) -> None:
     figures = Figures()
     figures.add(name, value)
     assert figures.summary()[name]["met"] is met
 
 
-def test_what_was_not_measured_is_not_in_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "samples", "met"),
+    [
+        ("lifecycle.single_per_s", [19, 20, 25], True),
+        ("lag.commit_to_status_page_p95_ms", [900, 1000, 1500], True),
+        ("burst.lost", [0, 0, 0, 0, 1], False),
+        ("burst.error_ratio", [0, 0, 0.5, 0, 0], False),
+        ("memory_mb.routing", [100, 100, 201], False),
+    ],
+)
+def test_losses_errors_and_memory_have_to_meet_their_bar_each_time(name: str, samples: list[float], met: bool) -> None:
+    figures = Figures()
+    for value in samples:
+        figures.add(name, value)
+    assert figures.summary()[name]["met"] is met
+
+
+def test_what_was_not_measured_is_in_the_file_where_it_has_a_bar(tmp_path: Path) -> None:
     figures = Figures()
     figures.add_all({"p50_ms": 20.0, "p95_ms": 60.0}, "intake.")
 
@@ -69,7 +90,8 @@ def test_what_was_not_measured_is_not_in_the_file(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "build" / "bench.json").read_text("utf-8"))
     assert found["machine"] == {"cores": 2}
     assert found["run"] == {"quick": True}
-    assert set(found["figures"]) == {"intake.p50_ms", "intake.p95_ms"}
+    assert set(found["figures"]) == {"intake.p50_ms", "intake.p95_ms", *BARS}
+    assert found["figures"]["scale.ratio_1m"] == {"samples": [], "bar": "≥ 0.9"}
 
 
 def test_the_table_says_which_bars_are_met() -> None:
@@ -81,13 +103,28 @@ def test_the_table_says_which_bars_are_met() -> None:
 
     figures.print(Console(file=shown, width=120))
 
-    single, joint3, limit = shown.getvalue().splitlines()[1:]
+    single, joint3, limit, *others = shown.getvalue().splitlines()[1:]
     assert single.split() == ["lifecycle.single_per_s", "31.0", "31.0", "31.0", "1", "≥", "20", "met"]
     assert joint3.split() == ["lifecycle.joint3_per_s", "7.5", "7.5", "7.5", "1", "≥", "8", "not", "met"]
     assert limit.split() == ["limits.pg_insert_per_s", "11,600", "11,600", "11,600", "1"]
 
+    assert ["scale.seeding_s", "0", "≤", "900", "not", "measured"] in [line.split() for line in others]
 
-def test_every_service_has_a_bar_for_its_memory() -> None:
+
+def test_a_part_of_a_run_names_the_bars_that_it_says_nothing_about_below_the_table() -> None:
+    figures = Figures()
+    for name in BARS.keys() - {"scale.ratio_1m", "burst.lost"}:
+        figures.add(name, 1.0)
+    shown = io.StringIO()
+
+    figures.print(Console(file=shown, width=120), part=True)
+
+    *table, last = shown.getvalue().splitlines()
+    assert last == "not measured in this run: scale.ratio_1m, burst.lost"
+    assert not any("not measured" in line for line in table)
+
+
+def test_every_process_of_a_service_has_a_bar_for_its_memory() -> None:
     bars = {name for name in BARS if name.startswith("memory_mb.")}
-    services = ("intake", "routing", "agency_gateway", "oversight", "notification")
-    assert bars == {f"memory_mb.{service}" for service in services}
+    processes = ("intake", "intake-2", "routing", "agency_gateway", "oversight", "notification")
+    assert bars == {f"memory_mb.{process}" for process in processes}

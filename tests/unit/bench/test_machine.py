@@ -13,3 +13,4 @@ def test_the_machine_and_the_versions_are_told() -> None:
     assert "PostgreSQL" in found["postgresql"]
     assert found["packages"]["nameko"] == "2.14.1"
     assert len(found["load_before"]) == 3
+    assert found["disk_gib"] >= found["disk_free_gib"] > 0
