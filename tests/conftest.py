@@ -16,9 +16,10 @@ from deploy.local.layout import Layout, Ports
 from deploy.local.stack import Stack
 from tests.collector import Collector
 from tests.databases import fresh_database, postgres, template
+from tests.exported import exported
 from tests.keys import become, keys, token
 
-__all__ = ["become", "fresh_database", "keys", "postgres", "template", "token"]
+__all__ = ["become", "exported", "fresh_database", "keys", "postgres", "template", "token"]
 
 BUILD = Path(__file__).parents[1] / "build"
 STACKS = BUILD / "test-stacks"

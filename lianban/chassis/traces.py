@@ -2,8 +2,7 @@
 
 A trace travels with every event (the CloudEvents extensions ``traceparent`` and ``tracestate``) and stays with the
 subject's row in each service, so that what a worker loop does later, and what a department answers, belongs to the
-trace in which the work began. The matter's number travels in ``tracestate`` and stands on every span; nothing else
-about a matter does.
+trace in which the work began. The matter's number travels in ``tracestate`` and stands on the spans of work on it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from opentelemetry import trace
+from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from lianban.chassis.settings import settings
@@ -99,15 +99,24 @@ def text() -> str | None:
 
 
 def about(number: str) -> None:
-    """The present span, and all that follows from it, is about the matter with this number."""
-    if _on:
+    """The present span, and all that follows from it, is about the matter with this number.
+
+    Where no span is open nothing is noted: the number would stay with whatever comes next.
+    """
+    if not _on:
+        return
+    present = trace.get_current_span()
+    if present.get_span_context().is_valid:
         _number.set(number)
-        trace.get_current_span().set_attribute(NUMBER, number)
+        present.set_attribute(NUMBER, number)
 
 
 @contextmanager
 def span(name: str, *, parent: Carried | None = None, **attributes: Any) -> Iterator[None]:
-    """A span round the block; ``parent`` came with a request, an event or a row. Without it: what runs now."""
+    """A span round the block; ``parent`` came with a request, an event or a row. Without it: what runs now.
+
+    Of an exception that leaves the block the span tells the type and nothing else.
+    """
     if not _on:
         yield
         return
@@ -117,7 +126,13 @@ def span(name: str, *, parent: Carried | None = None, **attributes: Any) -> Iter
         attributes[NUMBER] = number
     token = _number.set(number)
     try:
-        with trace.get_tracer("lianban").start_as_current_span(name, context=context, attributes=attributes):
-            yield
+        with trace.get_tracer("lianban").start_as_current_span(
+            name, context=context, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as begun:
+            try:
+                yield
+            except Exception as error:
+                begun.set_status(StatusCode.ERROR, type(error).__name__)  # its text may quote a row or what was typed
+                raise
     finally:
         _number.reset(token)

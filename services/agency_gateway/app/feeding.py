@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lianban.chassis import traces
 from lianban.chassis.errors import Rejected
 from lianban.chassis.secrets import unseal
 from lianban.chassis.transaction import Transaction
@@ -51,6 +52,7 @@ def acknowledge(tx: Transaction, agency: str, message_id: UUID, reference: str |
     standing = deliveries.lock(tx, message_id)
     if standing is None or standing.state is DeliveryState.DELIVERED:
         return
+    traces.about(standing.number)
     journaling.hold(tx, agency)  # before the lane, as everywhere
     feed.received(tx, message_id, at)
     settle(tx, standing, Delivered(reference), profiles.profile_of(tx, agency), attempt=None, at=at)

@@ -86,6 +86,7 @@ def receive(
     assignment = assignments.of_agency(tx, assignment_id, agency)
     if assignment is None:
         raise no_such_assignment()
+    traces.about(assignment.number)
     print_ = fingerprint(assignment_id, raw)
     before, unknown = store.meets(tx, assignment, statement.sender_id)
     if before is not None:
@@ -134,6 +135,7 @@ def without_effect(
     assignment = assignments.of_agency(tx, assignment_id, agency)
     if assignment is None:
         raise no_such_assignment()
+    traces.about(assignment.number)
     receipt = Receipt(statement_id(agency, sender_id), at, StatementStatus.NOTED)
     journaling.record(
         tx,

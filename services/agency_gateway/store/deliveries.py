@@ -147,6 +147,7 @@ class Standing:
     kind: ExchangeKind
     assignment_id: UUID
     matter_id: UUID
+    number: str
     agency_code: str
     agency_name: str
     adapter: AdapterName
@@ -163,7 +164,8 @@ class Standing:
 
 _STANDING_OF = """
     select d.id, d.state, d.ask, d.tries, d.offered_at is not null as offered, d.unknown_told, d.kind, d.assignment_id,
-        d.matter_id, d.agency_code, a.agency_name, d.adapter, d.created_at, d.sent_at, a.reference is not null as named
+        d.matter_id, a.number, d.agency_code, a.agency_name, d.adapter, d.created_at, d.sent_at,
+        a.reference is not null as named
     from delivery d join assignment a on a.id = d.assignment_id
 """
 _STANDING = f"{_STANDING_OF} where d.id = any(%s) order by d.id for update of d"

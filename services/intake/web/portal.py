@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, request, session
 
+from lianban.chassis import traces
 from lianban.chassis.errors import Rejected
 from lianban.chassis.rules import rulebook
 from lianban.chassis.time import now
@@ -200,9 +201,11 @@ def _remember(number: str, matter: UUID) -> None:
 
 def _opened(number: str) -> UUID | None:
     """The matter of that number, where its query code was given in this browser within half an hour."""
-    found = session.get("opened", {}).get(numbers.normalise(number))
+    given = numbers.normalise(number)
+    found = session.get("opened", {}).get(given)
     if not found or found[1] < now().timestamp():
         return None
+    traces.about(given)
     return UUID(found[0])
 
 

@@ -36,6 +36,7 @@ from lianban.contracts.routing import (
 from services.agency_gateway.app import journaling
 from services.agency_gateway.web import create_app
 from tests import unrolled
+from tests.exported import Exported
 from tests.integration.agency_gateway.conftest import (
     CANARY,
     ECOLOGY,
@@ -109,6 +110,19 @@ def test_a_statement_is_taken_once_and_a_repeat_gets_the_same_answer(look: Look,
     assert (event.assignment_id, event.agency) == (sent.id, URBAN)
     with database().transaction() as tx:
         assert journaling.verify(tx, URBAN.code) is None
+
+
+def test_a_departments_request_is_traced_under_the_matters_number(
+    look: Look, intake: Intake, post: Call, exported: Exported
+) -> None:
+    sent = send(intake, URBAN)
+    number = look.execute("select number from assignment").fetchone()
+    assert number is not None
+    assert post(stating(sent), a_statement()).status_code == 202
+    assert exported.numbers() == {
+        "statement accept": number["number"],
+        "POST /exchange/v1/assignments/<uuid:assignment_id>/statements": number["number"],
+    }
 
 
 def test_the_same_id_with_another_body_is_refused(look: Look, intake: Intake, post: Call) -> None:
@@ -277,6 +291,20 @@ def test_feed_and_receipt(look: Look, intake: Intake, get: Call, post: Call) -> 
     (event,) = emitted(look, MessageDelivered)
     assert event.reference == "CG-9"
     assert get(f"/exchange/v1/messages?after={page['next']}") == {"items": [], "next": page["next"]}
+
+
+def test_a_receipt_is_traced_under_the_matters_number(
+    look: Look, intake: Intake, get: Call, post: Call, exported: Exported
+) -> None:
+    sent = send(intake, URBAN)
+    run_until(lambda: state_of(look, sent.id)["offered_at"])
+    path = f"/exchange/v1/messages/{get('/exchange/v1/messages')['items'][0]['message']['id']}/receipt"
+    number = look.execute("select number from assignment").fetchone()
+    assert number is not None
+    assert post(path, {"reference": "CG-9"}).json["status"] == "delivered"
+    told = exported.numbers()
+    assert told["POST /exchange/v1/messages/<uuid:message_id>/receipt"] == number["number"]
+    assert told["GET /exchange/v1/messages"] is None  # a page of the feed is about many
 
 
 def test_a_receipt_that_comes_again_when_the_feed_has_let_the_message_go_changes_nothing(

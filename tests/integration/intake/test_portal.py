@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from datetime import date, timedelta
 from html import unescape
@@ -14,11 +15,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from lianban.chassis.time import at, now
+from lianban.chassis.traces import NUMBER
 from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.intake import MatterRated, MatterRegistered, MatterSupplemented, MatterWithdrawn
 from lianban.contracts.oversight import ClockStopped
 from services.intake.domain import number
 from tests import unrolled
+from tests.exported import Exported
 from tests.integration.intake.conftest import ECOLOGY, NOW, TOWN, Intake, a_picture
 from tests.integration.intake.story import Case
 
@@ -242,6 +245,34 @@ def test_supplement_and_withdrawal_with_confirmation(intake: Intake, browser: Br
     browser.post(f"/matters/{matter}/withdraw", {})
     assert "信访事项已撤回" in browser.page
     assert [type(event) for event in intake.said()][1:] == [MatterSupplemented, MatterWithdrawn]
+
+
+def test_what_a_petitioner_does_with_an_opened_matter_is_traced_under_its_number(
+    intake: Intake, browser: Browser, exported: Exported
+) -> None:
+    matter, code = browser.submit()
+    browser.open(matter, code).post(f"/matters/{matter}/rate", {"vote.": "satisfied"})
+    browser.post(f"/matters/{matter}/supplement", {"text": "又排了"})
+    browser.get(f"/matters/{matter}/withdraw").post(f"/matters/{matter}/withdraw", {})
+    told = exported.numbers()
+    for what in ("GET", "POST /rate", "POST /supplement", "GET /withdraw", "POST /withdraw"):
+        method, _, act = what.partition(" ")
+        assert told[f"{method} /matters/<number>{act}"] == matter, what
+    said = intake.look.execute("select type, body from outbox order by position").fetchall()
+    states = [json.loads(bytes(row["body"]))["tracestate"] for row in said]
+    assert states == [f"lianban={matter}"] * 3  # registered, supplemented, withdrawn: so it travels on
+
+
+def test_a_number_that_is_only_typed_into_an_address_is_not_in_the_trace(
+    intake: Intake, browser: Browser, exported: Exported
+) -> None:
+    matter, _ = browser.submit()
+    stranger = Browser(intake).get("/matters")
+    before = len(exported.spans)
+    stranger.post(f"/matters/{matter}/withdraw", {}, follow=False)
+    assert [(span.name, NUMBER in (span.attributes or {})) for span in exported.spans[before:]] == [
+        ("POST /matters/<number>/withdraw", False)
+    ]
 
 
 def test_nobody_acts_on_a_matter_that_is_not_open_here(intake: Intake, browser: Browser) -> None:

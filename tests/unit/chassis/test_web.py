@@ -34,6 +34,7 @@ from lianban.chassis.web import (
     safe_next,
 )
 from lianban.contracts.codes import Purpose, StaffRole
+from tests.exported import Exported
 
 Token = Callable[..., str]
 
@@ -269,6 +270,13 @@ def test_a_bug_tells_its_reference_and_nothing_else(client: FlaskClient) -> None
     assert "李四" not in str(logs)
     assert "13800001111" not in str(logs)
     assert next(entry for entry in logs if entry["event"] == "bug")["error"] == "KeyError"
+
+
+def test_a_bug_leaves_nothing_of_what_it_quotes_in_the_trace(client: FlaskClient, exported: Exported) -> None:
+    client.get("/api/v1/things/failures/bug?phone=13800001111")
+    assert list(exported.numbers()) == ["GET /api/v1/things/failures/<kind>"]
+    assert "李四".encode() not in exported.content
+    assert b"13800001111" not in exported.content
 
 
 def test_a_bug_on_a_page_is_a_page(client: FlaskClient) -> None:
