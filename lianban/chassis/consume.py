@@ -200,6 +200,7 @@ class _Reader:
                     log.warning("bus.disconnected", reason=type(lost).__name__)
                 return
             if not isinstance(error, UNAVAILABLE):
+                metrics.inbox_failures.labels("bug").inc()
                 log.error("inbox.batch_failed", exc_info=error)
             eventlet.sleep(wait)  # the database is away: nothing is requeued, nothing more is taken
             wait = min(wait * 2, 2.0)

@@ -159,10 +159,8 @@ class Relay(DependencyProvider):
         while not self.stopping:
             try:
                 with database().session() as session:
-                    if not relay.become_relay(session):
-                        readiness.up("relay")  # another replica is it
-                        eventlet.sleep(1.0)
-                        continue
+                    if not self._become_relay(session):
+                        return
                     with Connection(settings().need("amqp_url"), connect_timeout=5, heartbeat=20) as connection:
                         publisher = relay.Publisher(connection)
                         readiness.up("relay")
@@ -177,6 +175,15 @@ class Relay(DependencyProvider):
                 if not self.stopping:
                     eventlet.sleep(wait)
                     wait = min(wait * 2, 5.0)
+
+    def _become_relay(self, session: Any) -> bool:
+        """Wait until no other replica is the relay, asking on the one session; false where the service ends first."""
+        while not self.stopping:
+            if relay.become_relay(session):
+                return True
+            readiness.up("relay")  # another replica is it
+            eventlet.sleep(1.0)
+        return False
 
     def _publish(self, session: Any, connection: Connection, publisher: relay.Publisher) -> None:
         signal_ = bell("relay")

@@ -9,6 +9,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from http.client import HTTPConnection
 
 import psycopg
@@ -18,7 +19,7 @@ from kombu import Connection
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from lianban.chassis import inspect, topology
-from tests.integration.chassis.running import Pair
+from tests.integration.chassis.running import Pair, Tiny
 
 pytestmark = pytest.mark.stack
 
@@ -28,6 +29,14 @@ def pair(bus: Stack) -> Iterator[Pair]:
     made = Pair(bus)
     yield made
     made.end()
+
+
+def bugs(process: Tiny) -> float:
+    """How often a process says that handling failed for a bug."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{process.ops}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    (line,) = [line for line in lines if line.startswith('lianban_inbox_failures_total{kind="bug"}')]
+    return float(line.split()[-1])
 
 
 def pid_of(stack: Stack, program: str) -> int:
@@ -85,6 +94,42 @@ def test_requests_on_open_connections_when_asked_to_stop(pair: Pair) -> None:
         HTTPConnection("127.0.0.1", port, timeout=30).connect()
     assert pair.intake.process.wait(10) == 0  # an idle connection does not keep it
     pair.intake = pair.begin("intake").wait_until_ready()
+
+
+def test_a_replica_waits_for_the_relay_on_one_session(pair: Pair) -> None:
+    """Asking does not cost the database a new connection each time; only where its session is cut it makes another."""
+    standby = pair.begin("routing").wait_until_ready()
+    with psycopg.connect(pair.stack.admin_url(), autocommit=True) as admin:
+
+        def asked(after: datetime | None = None, other_than: int | None = None) -> tuple[int, datetime] | None:
+            found: tuple[int, datetime] | None = admin.execute(
+                "select pid, query_start from pg_stat_activity"
+                " where usename = 'routing' and query like 'select pg_try_advisory_lock%%' and pid <> %s"
+                " and query_start > coalesce(%s::timestamptz, '-infinity') order by query_start desc limit 1",
+                (other_than or 0, after),
+            ).fetchone()
+            return found
+
+        session, first = until(asked, "the second process has asked for the lock", seconds=20, every=0.05)
+        again, _ = until(lambda: asked(after=first), "it asks again", seconds=20, every=0.05)
+        assert again == session
+        admin.execute("select pg_terminate_backend(%s)", (session,))
+        until(lambda: asked(other_than=session), "it asks on another session", seconds=20, every=0.05)
+    standby.wait_until_ready()
+    assert standby.stop() == 0
+
+
+def test_a_batch_that_fails_for_a_bug_is_counted_and_tried_again(pair: Pair) -> None:
+    """Here a table is not as this version of the code expects it; an operator mends that, and nothing is lost."""
+    before = bugs(pair.routing)
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        with pair.look("routing") as looking:
+            looking.execute("alter table stream rename column trace to other")
+            until(lambda: bugs(pair.routing) >= before + 2, "the tries are counted", seconds=20, every=0.1)
+            looking.execute("alter table stream rename column other to trace")
+        flow.wait_for_more()
+    pair.assert_all_arrived_once_and_in_order()
 
 
 def test_database_out_of_reach(pair: Pair) -> None:
