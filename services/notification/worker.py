@@ -29,6 +29,7 @@ import lianban
 from lianban.chassis import garbage, logs, traces
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.logs import say
+from lianban.chassis.metrics import from_zero, loop_done, loop_failures
 from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
@@ -54,6 +55,8 @@ BATCH = 10
 LOOK_SECONDS = 0.2
 GATHER_SECONDS = 0.1
 """The moment between two rounds while there is work, unless a whole batch was there."""
+LOOP = "press"
+"""Its name among the loops, for operations."""
 CLOCK_SECONDS = 2.0
 """How often the press looks at its database's clock, by which it goes."""
 
@@ -187,6 +190,7 @@ def issue(edition: _Edition) -> int:
         else:
             issued += count
     if edition.failed:
+        loop_failures.labels(LOOP).inc()
         with database().transaction() as tx:
             documents.fail(tx, edition.failed, at=now())
     return issued
@@ -256,6 +260,8 @@ def _operations(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 def work(press: Press, stop: threading.Event) -> None:
     """Print until asked to stop; a round that fails is tried again after a pause."""
+    from_zero(loop_done, [LOOP])
+    from_zero(loop_failures, [LOOP])
     wait, clock_is_right_until = LOOK_SECONDS, 0.0
     while not stop.is_set():
         try:
@@ -263,8 +269,10 @@ def work(press: Press, stop: threading.Event) -> None:
                 look_at_the_clock()
                 clock_is_right_until = clock.monotonic() + CLOCK_SECONDS
             printed = run_due(press)
+            loop_done.labels(LOOP).inc(printed)
             wait = LOOK_SECONDS if not printed else GATHER_SECONDS if printed < BATCH else 0.0
         except Exception as error:
+            loop_failures.labels(LOOP).inc()
             if not isinstance(error, UNAVAILABLE):  # readiness tells of that
                 log.exception("press.failed")
             wait = min(max(wait * 2, 0.5), 5.0)

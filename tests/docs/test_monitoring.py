@@ -25,9 +25,15 @@ BASE = 18000
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{([^}]*)\}")
 MATCHER = re.compile(r"([a-zA-Z_]+)\s*(?:=~|!~|!=|=)\s*\"")
-GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
+AGGREGATION = re.compile(r"\b(?:sum|max|min|avg|count)\b\s*(?:by\s*\(([^)]*)\)\s*)?\(")
+GROUPING = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
+LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+ANNOTATION = re.compile(r"\$labels\.(\w+)")
 SCRAPED = {"job", "instance", "service", "process"}
 """Labels that come from the scrape configuration."""
+OF_THE_BROKER = {"job", "instance"}
+OF_ITS_QUEUES = {*OF_THE_BROKER, "queue", "vhost", "service"}
+OF_ALERTS = {"alertname", "alertstate", "severity"}
 PYTHON = {
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
@@ -65,10 +71,23 @@ def of_the_broker() -> set[str]:
 
 
 @cache
-def known_series() -> dict[str, set[str] | None]:
-    """Every series that can be asked for with its labels; None where any label may be."""
-    series: dict[str, set[str] | None] = dict.fromkeys(of_the_broker() | PYTHON | {"up", "ALERTS"})
-    series |= {rule["record"]: None for rule in rules() if "record" in rule}
+def known_series() -> dict[str, set[str]]:
+    """Every series that can be asked for with the labels that it has or may have."""
+    series = measured()
+    recorded = [rule for rule in rules() if "record" in rule]
+    series |= {rule["record"]: set() for rule in recorded}
+    while True:  # a rule may rest on other rules
+        before = {name: set(labels) for name, labels in series.items()}
+        for rule in recorded:
+            series[rule["record"]] |= outcome(rule["expr"], series) | set(rule.get("labels", ()))
+        if series == before:
+            return series
+
+
+def measured() -> dict[str, set[str]]:
+    """The series that are scraped, and what Prometheus says itself."""
+    series = {name: OF_ITS_QUEUES if "_queue_" in name else OF_THE_BROKER for name in of_the_broker()}
+    series |= dict.fromkeys(PYTHON | {"up"}, SCRAPED) | {"ALERTS": OF_ALERTS}
     for line in (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8").splitlines():
         if line.startswith("| `lianban_"):
             name, kind, labels = (cell.strip().strip("`") for cell in line.split("|")[1:4])
@@ -87,28 +106,78 @@ def bounds() -> dict[str, set[str]]:
     return {name: set(told.split(", ")) for name, told in re.findall(r"^\| `(\w+)` .*; `le`: ([^|]+) \|", page, re.M)}
 
 
+def bare(expression: str) -> str:
+    """An expression without what stands in quotes."""
+    return re.sub(r"\"[^\"]*\"", '""', expression)
+
+
+def names(expression: str) -> list[str]:
+    """The series that an expression without quotes names."""
+    return [
+        name
+        for name in NAME.findall(expression)
+        if name.startswith(("lianban", "rabbitmq_", "process_")) or ":" in name or name in ("up", "ALERTS")
+    ]
+
+
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
     """Each series that an expression names, with the labels that it is chosen by."""
     chosen: dict[str, set[str]] = {}
     for name, matchers in SELECTOR.findall(expression):
         chosen.setdefault(name, set()).update(MATCHER.findall(matchers))
-    bare = re.sub(r"\"[^\"]*\"", "", expression)
-    for name in NAME.findall(bare):
-        if name.startswith(("lianban", "rabbitmq_", "process_")) or ":" in name or name in ("up", "ALERTS"):
-            chosen.setdefault(name, set())
+    for name in names(bare(expression)):
+        chosen.setdefault(name, set())
     return iter(chosen.items())
 
 
+def aggregations(expression: str) -> Iterator[tuple[int, int, set[str], str]]:
+    """The aggregations of an expression without quotes that stand in no other: where, by which labels, and of what."""
+    end = 0
+    for found in AGGREGATION.finditer(expression):
+        if found.start() < end:
+            continue
+        end, depth = found.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(expression[end], 0)
+            end += 1
+        yield found.start(), end, set(NAME.findall(found[1] or "")), expression[found.end() : end - 1]
+
+
+def outcome(expression: str, series: dict[str, set[str]]) -> set[str]:
+    """The labels that the outcome of an expression may have."""
+    rest, labels = bare(expression), set()
+    for start, end, by, _ in reversed(list(aggregations(rest))):
+        rest, labels = rest[:start] + rest[end:], labels | by
+    return labels.union(*(series.get(name, set()) for name in names(rest)))
+
+
+def misgrouped(expression: str, series: dict[str, set[str]]) -> list[str]:
+    """Labels in ``by (…)`` that what is aggregated has not, and labels in ``on (…)`` that no side has."""
+    found = []
+    rest = bare(expression)
+    for start, end, by, operand in reversed(list(aggregations(rest))):
+        if wrong := by - outcome(operand, series):
+            found.append(f"by ({', '.join(sorted(wrong))}) is of no series in it")
+        found += misgrouped(operand, series)
+        rest = rest[:start] + rest[end:]
+    for word, labels in GROUPING.findall(rest):
+        if word in ("by", "without"):
+            found.append(f"{word} ({labels}): write sum by (…) (…), which this check understands")
+        elif wrong := set(NAME.findall(labels)) - outcome(expression, series):
+            found.append(f"{word} ({', '.join(sorted(wrong))}) is of no series beside it")
+    return found
+
+
 def unknown(expression: str) -> list[str]:
+    """What an expression names and there is not."""
     series = known_series()
     found = []
     for name, labels in asked(expression):
-        known = series.get(name, set())
         if name not in series:
             found.append(name)
-        elif known is not None and labels - known:
-            found.append(f"{name} has no label {', '.join(sorted(labels - known))}")
-    return found
+        elif labels - series[name]:
+            found.append(f"{name} has no label {', '.join(sorted(labels - series[name]))}")
+    return found or misgrouped(expression, series)
 
 
 def test_the_check_finds_what_does_not_exist() -> None:
@@ -116,6 +185,37 @@ def test_the_check_finds_what_does_not_exist() -> None:
     assert unknown("rate(lianban_inbox_lag_seconds[5m])") == ["lianban_inbox_lag_seconds"]
     assert unknown('lianban_ready{piece="x"}') == ["lianban_ready has no label piece"]
     assert unknown("service:nothing:max > 1") == ["service:nothing:max"]
+    assert unknown('lianban:slo_bad:rate5m{rule="x"}') == ["lianban:slo_bad:rate5m has no label rule"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("sum by (kind) (rate(lianban_inbox_failures_total[5m]))", "sum by (knd) (lianban_inbox_failures_total)"),
+        ("max(sum by (loop) (lianban_loop_done_total))", "max(sum by (lop) (lianban_loop_done_total))"),
+        ("max by (part) (min by (part) (lianban_ready))", "max by (part) (min by (service) (lianban_ready))"),
+        ("max by (queue) (rabbitmq_queue_messages)", "max by (queue) (rabbitmq_connections)"),
+        ("max by (slo) (lianban:slo_errors:ratio1h)", "max by (rule) (lianban:slo_errors:ratio1h)"),
+        ("max(agency:lianban_gateway_lane_messages:sum)", "max by (rule) (agency:lianban_gateway_lane_messages:sum)"),
+        ("up == 0 and on (service) max by (service) (up)", "up == 0 and on (servce) max by (service) (up)"),
+        ("up == 0 and on () month() == 12", "up == 0 and on (month) month() == 12"),
+        ("sum by (service) (up)", "sum(up) by (service)"),
+        ("sum by (service) (up)", "sum without (service) (up)"),
+    ],
+)  # fmt: skip
+def test_the_check_finds_wrong_labels_of_groups(right: str, wrong: str) -> None:
+    assert unknown(right) == []
+    assert len(unknown(wrong)) == 1
+
+
+def test_the_check_knows_which_labels_an_outcome_has() -> None:
+    series = known_series()
+    assert outcome('topk(9, sum by (route, status) (lianban_http_problems_total{problem=~"a(b"}))', series) == {
+        "route",
+        "status",
+    }
+    assert outcome("max(lianban_ready) / lianban_loop_done_total", series) == {"loop", *SCRAPED}
+    assert outcome("lianban:slo_errors:ratio6h", series) == {"slo", "service", "agency"}
 
 
 @pytest.mark.parametrize("rule", [rule for rule in rules() if 'le="' in rule["expr"]], ids=lambda rule: rule["record"])
@@ -127,8 +227,21 @@ def test_rules_compare_with_bounds_that_a_histogram_has(rule: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
-def test_rules_ask_for_metrics_that_exist(rule: dict[str, Any]) -> None:
+def test_rules_ask_for_metrics_and_labels_that_exist(rule: dict[str, Any]) -> None:
     assert unknown(rule["expr"]) == []
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert['alert']}-{alert['labels']['severity']}")
+def test_alerts_say_labels_that_they_have(alert: dict[str, Any]) -> None:
+    said = {label for note in alert["annotations"].values() for label in ANNOTATION.findall(note)}
+    assert said - outcome(alert["expr"], known_series()) == set()
+
+
+def test_of_the_brokers_metrics_those_are_kept_that_rules_and_dashboards_use() -> None:
+    queries = [rule["expr"] for rule in rules()]
+    queries += [target["expr"] for path in DASHBOARDS for panel in panels(path) for target in panel["targets"]]
+    used = {name for query in queries for name, _ in asked(query) if name.startswith("rabbitmq_")}
+    assert of_the_broker() == used
 
 
 def test_the_scrape_configuration_names_every_process_with_its_port() -> None:
@@ -200,6 +313,18 @@ def test_runbooks_speak_of_metrics_that_exist() -> None:
     assert {(path, name) for path, name in named if name not in series} == set()
 
 
+def unsaid(legend: str, expression: str) -> set[str]:
+    """The labels of a legend that the expression's outcome does not have: Grafana would show nothing in their place."""
+    return set(LEGEND.findall(legend)) - outcome(expression, known_series())
+
+
+def test_the_check_finds_wrong_labels_of_legends() -> None:
+    expression = "sum by (state) (max by (agency, state) (lianban_gateway_lane_messages))"
+    assert unsaid("waiting: {{state}}", expression) == set()
+    assert unsaid("{{ agency }} {{state}}", expression) == {"agency"}
+    assert unsaid("{{lop}}", "rate(lianban_loop_done_total[5m])") == {"lop"}
+
+
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 
 
@@ -233,6 +358,7 @@ def test_every_panel_has_a_title_a_unit_a_place_of_its_own_and_asks_for_what_exi
         assert panel["targets"], panel["title"]
         for target in panel["targets"]:
             assert unknown(target["expr"]) == [], panel["title"]
+            assert unsaid(target["legendFormat"], target["expr"]) == set(), panel["title"]
         place = panel["gridPos"]
         cells = {
             (x, y)
@@ -248,5 +374,5 @@ def test_every_panel_has_a_title_a_unit_a_place_of_its_own_and_asks_for_what_exi
 def test_every_choice_of_a_dashboard_is_a_label_that_exists(path: Path) -> None:
     for variable in json.loads(path.read_text("utf-8"))["templating"]["list"]:
         metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"]).groups()  # type: ignore[union-attr]
-        assert label in (known_series()[metric] or {label})
+        assert label in known_series()[metric]
         assert f"${variable['name']}" in path.read_text("utf-8")

@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import Counter, Gauge, Histogram
 
+from lianban.chassis.metrics import from_zero
 from lianban.chassis.traces import Carried, span
 
 log = structlog.get_logger()
@@ -21,9 +22,18 @@ request_seconds = Histogram(
     ["route", "method", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+requests_total = Counter(
+    "lianban_http_requests_total",
+    "HTTP requests by door (outside: people and programs; inside: other services; other: static files and unknown"
+    " addresses) and by outcome: answered, or failed with 5xx",
+    ["door", "outcome"],
+)
+from_zero(requests_total, ("outside", "inside", "other"), ("answered", "failed"))
 requests_in_flight = Gauge("lianban_http_requests_in_flight", "HTTP requests in work")
 problems_total = Counter("lianban_http_problems_total", "Requests answered with a problem", ["problem"])
 
+SERVER_ERRORS = 500
+"""From this status on it is the server's fault."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -37,6 +47,12 @@ def _reference() -> UUID:
 def _parent() -> Carried | None:
     told = request.headers.get("traceparent")
     return Carried(told) if told else None
+
+
+def _door(route: str) -> str:
+    if route == "unmatched" or route.startswith("/static/"):
+        return "other"
+    return "inside" if route.startswith("/internal/") else "outside"
 
 
 def install(app: Flask, service: str) -> None:
@@ -59,6 +75,7 @@ def install(app: Flask, service: str) -> None:
         seconds = clock.perf_counter() - g.started
         method = request.method if request.method in METHODS else "other"
         request_seconds.labels(g.route, method, str(response.status_code)).observe(seconds)
+        requests_total.labels(_door(g.route), "failed" if response.status_code >= SERVER_ERRORS else "answered").inc()
         if "problem" in g:
             problems_total.labels(g.problem).inc()
         if request.endpoint != "static":
