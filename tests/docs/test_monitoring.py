@@ -145,7 +145,8 @@ def aggregations(expression: str) -> Iterator[tuple[int, int, set[str], str]]:
 
 def outcome(expression: str, series: dict[str, set[str]]) -> set[str]:
     """The labels that the outcome of an expression may have."""
-    rest, labels = bare(expression), set()
+    rest = bare(expression)
+    labels: set[str] = set()
     for start, end, by, _ in reversed(list(aggregations(rest))):
         rest, labels = rest[:start] + rest[end:], labels | by
     return labels.union(*(series.get(name, set()) for name in names(rest)))

@@ -14,6 +14,7 @@ import pytest
 from cli.main import command
 from deploy.local.layout import SERVICES, Ports
 from deploy.local.processes import processes
+from services.notification import worker as press
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
@@ -152,3 +153,9 @@ def test_every_loop_of_a_service_stands_in_its_readme_and_in_the_runbook_of_loop
     assert loops
     assert [loop for loop in loops if f"`{loop}`" not in row] == []
     assert named == set(loops)
+
+
+def test_the_press_stands_in_the_runbook_of_loops() -> None:
+    runbook = (ROOT / "docs" / "runbooks" / "LianbanLoopFails.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([a-z ,]+) \(process ([a-z_]+)\) \|", runbook, re.MULTILINE) == [(press.LOOP, "documents")]
+    assert [process.name for process in processes(demo=False) if press.__name__ in process.command] == ["documents"]

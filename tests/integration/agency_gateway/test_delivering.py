@@ -29,7 +29,7 @@ from services.agency_gateway.domain.delivery import Stuck
 from services.agency_gateway.domain.lane import Breaker, Circuit
 from services.agency_gateway.domain.profile import Profile
 from services.agency_gateway.domain.trouble import Trouble
-from services.agency_gateway.store import deliveries
+from services.agency_gateway.store import deliveries, lanes
 from tests.integration.agency_gateway.conftest import (
     CANARY,
     ECOLOGY,
@@ -259,6 +259,27 @@ def test_a_dead_address_is_retried_and_opens_the_lane(look: Look, intake: Intake
     assert gauge("lane_messages", state="waiting") == gauge("lane_oldest_age_seconds") == 0
     assert (gauge("deliveries_total", adapter="rest_push", outcome="failed") or 0) >= 2
     assert (gauge("delivery_lag_seconds_count") or 0) >= 1
+
+
+def test_what_is_counted_by_lane_is_there_from_zero_before_a_lane_delivers_anything(look: Look, intake: Intake) -> None:
+    with database().transaction() as tx:
+        lanes.ensure(tx, "city-unheard-of", "清河市气象局")
+        lanes.set_limits(tx, "city-unheard-of", adapter="rest_push", limits=Profile("x").limits, at=now())
+    metrics.measure()
+    labels = {"agency": "city-unheard-of"}
+    lag = [
+        REGISTRY.get_sample_value("lianban_gateway_delivery_lag_seconds_count", labels),
+        REGISTRY.get_sample_value("lianban_gateway_delivery_lag_seconds_bucket", {**labels, "le": "60.0"}),
+    ]
+    assert lag == [0, 0]
+    attempts = {
+        (adapter, outcome): REGISTRY.get_sample_value(
+            "lianban_gateway_deliveries_total", {**labels, "adapter": adapter, "outcome": outcome}
+        )
+        for adapter in ("rest_push", "desk")
+        for outcome in ("delivered", "offered", "failed", "unclear", "refused", "postponed", "stuck")
+    }
+    assert set(attempts.values()) == {0}
 
 
 def test_messages_on_one_assignment_go_out_in_order(look: Look, intake: Intake, department: Department) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import greenlet
+import psycopg
 import pytest
 import typst
+from prometheus_client import REGISTRY
 
+from lianban.chassis.metrics import loop_done, loop_failures
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.time import china_day, now
@@ -154,20 +158,55 @@ def test_a_document_that_cannot_be_issued_does_not_hold_up_those_that_were_print
     assert numbers(notification) == {1: number(1), 3: number(2), 2: number(3)}
 
 
-def test_a_press_goes_on_after_a_round_that_failed(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+def counted() -> tuple[float, float]:
+    """Documents that the press has issued and rounds of it that failed, as operations see them."""
+    done, failures = (
+        REGISTRY.get_sample_value(f"lianban_loop_{name}_total", {"loop": "press"}) for name in ("done", "failures")
+    )
+    return done or 0.0, failures or 0.0
+
+
+@pytest.mark.parametrize("error", [KeyError("nobody thought of this"), psycopg.OperationalError("gone")])
+def test_a_press_goes_on_after_a_round_that_failed_and_operations_see_it_as_a_loop(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     three_transfer_notices(notification)
     stop, run_due, rounds = threading.Event(), worker.run_due, []
+    before = counted()
 
     def faulty(press: worker.Press) -> int:
         rounds.append(1)
         if len(rounds) == 1:
-            raise KeyError("nobody thought of this")
+            raise error
         stop.set()
         return run_due(press)
 
     monkeypatch.setattr(worker, "run_due", faulty)
     worker.work(Paper(), stop)
     assert numbers(notification) == {1: number(1), 2: number(2), 3: number(3)}
+    assert counted() == (before[0] + 3, before[1] + 1)
+
+
+def test_a_press_that_has_started_is_there_from_zero() -> None:
+    for metric in (loop_done, loop_failures):
+        with suppress(KeyError):
+            metric.remove("press")
+    stop = threading.Event()
+    stop.set()
+    worker.work(Paper(), stop)
+    names = ("lianban_loop_done_total", "lianban_loop_failures_total")
+    assert [REGISTRY.get_sample_value(name, {"loop": "press"}) for name in names] == [0, 0]
+
+
+def test_a_round_in_which_a_document_does_not_print_counts_as_failed(notification: Notification) -> None:
+    three_transfer_notices(notification)
+    before = counted()
+
+    def jam(_: dict[str, Any]) -> None:
+        raise ValueError("no page")
+
+    assert worker.run_due(Paper(before=jam)) == 0
+    assert counted() == (before[0], before[1] + 1)
 
 
 def test_a_press_that_finds_its_numbers_taken_prints_them_anew(notification: Notification) -> None:

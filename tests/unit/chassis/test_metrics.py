@@ -38,6 +38,7 @@ def test_a_loop_that_has_started_has_done_nothing_and_failed_never() -> None:
     [
         ("lianban.chassis.metrics", 'lianban_inbox_failures_total{kind="poison"}'),
         ("lianban.chassis.metrics", 'lianban_inbox_handled_total{producer="agency_gateway"}'),
+        ("lianban.chassis.web.observation", 'lianban_http_requests_total{door="outside",outcome="failed"}'),
         ("services.intake.app.metrics", 'lianban_intake_matters_registered_total{channel="web",purpose="appeal"}'),
         ("services.routing.app.metrics", 'lianban_routing_case_events_total{event="case-routed"}'),
         ("services.routing.app.metrics", 'lianban_routing_statements_total{kind="object",outcome="refused"}'),

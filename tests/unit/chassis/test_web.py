@@ -15,6 +15,7 @@ import pytest
 from flask import Flask, render_template, request
 from flask.testing import FlaskClient
 from marshmallow import Schema, fields, validate
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from lianban.chassis.errors import Rejected, Retry
@@ -68,8 +69,9 @@ class Wanted(Schema):
     after = fields.String()
 
 
-def views() -> tuple[Api, Pages]:
+def views() -> tuple[Api, Api, Pages]:
     api = Api("things", __name__, url_prefix="/api/v1/things", description="things")
+    internal = Api("inside", __name__, url_prefix="/internal/v1", description="for other services")
     pages = Pages("desk", __name__)
 
     @api.post("")
@@ -108,6 +110,11 @@ def views() -> tuple[Api, Pages]:
     def upload() -> dict[str, int]:
         return {"bytes": len(request.files["file"].read())}
 
+    @internal.get("/words")
+    @public
+    def words() -> str:
+        raise KeyError("x")
+
     @api.get("/rare")
     @limited("2 per minute")
     @public
@@ -137,13 +144,13 @@ def views() -> tuple[Api, Pages]:
     def broken() -> str:
         raise KeyError("李四")
 
-    return api, pages
+    return api, internal, pages
 
 
 @pytest.fixture
 def app(become: Callable[[str], None], tmp_path: Path) -> Flask:
-    api, pages = views()
-    made = create_app("routing", api=[api], pages=[pages])
+    api, internal, pages = views()
+    made = create_app("routing", api=[api, internal], pages=[pages])
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "form.html").write_text(TEMPLATE, encoding="utf-8")
@@ -290,6 +297,38 @@ def test_logs_name_the_route_and_never_the_address(client: FlaskClient) -> None:
         client.get("/api/v1/things/failures/rejected?phone=13800001111")
     assert "13800001111" not in str(logs)
     assert [entry["route"] for entry in logs if entry["event"] == "request"] == ["/api/v1/things/failures/<kind>"]
+
+
+@pytest.mark.parametrize(
+    ("address", "door", "outcome"),
+    [
+        ("/api/v1/things/failures/bug", "outside", "failed"),
+        ("/api/v1/things/failures/retry", "outside", "failed"),
+        ("/broken", "outside", "failed"),
+        ("/api/v1/things/failures/rejected", "outside", "answered"),
+        ("/submit", "outside", "answered"),
+        ("/internal/v1/words", "inside", "failed"),
+        ("/static/lianban.css", "other", "answered"),
+        ("/api/v1/nothing", "other", "answered"),
+    ],
+)
+def test_a_request_is_counted_by_its_door_and_as_failed_only_where_it_is_our_fault(
+    client: FlaskClient, address: str, door: str, outcome: str
+) -> None:
+    before = counted_requests()
+    client.get(address)
+    after = counted_requests()
+    assert {key: after[key] - before[key] for key in after if after[key] != before[key]} == {(door, outcome): 1}
+
+
+def counted_requests() -> dict[tuple[str, str], float]:
+    return {
+        (door, outcome): REGISTRY.get_sample_value(
+            "lianban_http_requests_total", {"door": door, "outcome": outcome}
+        ) or 0.0
+        for door in ("outside", "inside", "other")
+        for outcome in ("answered", "failed")
+    }  # fmt: skip
 
 
 def test_uploads_may_be_larger_where_the_view_says_so(client: FlaskClient) -> None:
