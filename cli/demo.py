@@ -83,7 +83,8 @@ def bulk(matters: int, seed: int, ledger_days: int, moulds: int) -> None:
     into ledger and journals, spread over three years. Nine of ten are closed. What the services would have pruned is
     left out: events of more than 30 days ago in outbox and inbox, and the bytes of messages of ended assignments of
     more than 180 days ago (the journal has their hashes). The ledger has the matters of the last year only, because it
-    takes 25 KB a matter; its chains verify. PDFs are one plain page. The services are stopped meanwhile.
+    takes 25 KB a matter; its chains verify. PDFs are one plain page. The services are stopped meanwhile, and PostgreSQL
+    is restarted before and after. What is ended before everything is written leaves nothing.
     """
     from cli.bulk import filling
     from lianban.chassis import runtime
