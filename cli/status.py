@@ -103,12 +103,16 @@ def _count(number: int | None, oldest: float | None = None, *, bad: bool = False
 
 
 def _lanes(lanes: dict[str, Any] | None) -> str:
+    from cli.survey import age
+
     if lanes is None:
         return "[red]数据库不可达 the gateway's database is out of reach[/]"
+    oldest = f"\n最早未送达 oldest not delivered {age(lanes['oldest_seconds'])}" if lanes["oldest_seconds"] else ""
     return (
         f"{lanes['lanes']}，断开 not flowing {lanes['not_flowing']}，不明 unknown {lanes['unknown']}，"
         f"人工 person {lanes['person']}\n"
         f"待发 waiting {lanes['waiting']}，发送 sending {lanes['sending']}，待取 offered {lanes['offered']}"
+        f"{oldest}"
     )
 
 

@@ -12,6 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,15 +28,24 @@ from lianban.chassis.transaction import Transaction
 EVENTS = """
 select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,
        parked, extract(epoch from now() - received)::float8 as parked_oldest, quarantined
-from (select count(*) as outbox, min(created_at) as written from outbox where published_at is null) as o,
+from (select count(*) as outbox, min(created_at) as written
+      from (select created_at from outbox where published_at is null order by position limit 100000) as waiting) as o,
      (select count(*) filter (where state = 'parked') as parked,
              min(received_at) filter (where state = 'parked') as received,
-             count(*) filter (where state = 'quarantined') as quarantined from inbox where state <> 'done') as i
+             count(*) filter (where state = 'quarantined') as quarantined
+      from (select state, received_at from inbox where state <> 'done' limit 100000) as kept) as i
 """
+"""Counted no further than to a number at which nobody asks for the exact one: the worst night must be told quickly."""
+OF_EVENTS = ("outbox", "outbox_oldest", "parked", "parked_oldest", "quarantined")
+QUEUES = "队列 queues"
 DEPTH = re.compile(r'^rabbitmq_queue_messages\{[^}]*queue="([^"]+)"[^}]*\} (\d+)', re.MULTILINE)
 WATCHED = re.compile(r"^lianban_oversight_clocks_watched_timestamp_seconds (\S+)$", re.MULTILINE)
 WORST = 8
 """So many lanes in trouble are named."""
+BEHIND_SECONDS = 3600
+UNKNOWN_SECONDS = 900
+"""From when on a message that waits, or may have arrived, needs a person; as the alerts have it."""
+UNWATCHED_SECONDS = 60
 
 T = TypeVar("T")
 
@@ -55,6 +66,7 @@ def survey(stack: Stack) -> dict[str, Any]:
     }
     if found["clocks"] is not None:
         found["clocks"]["watched_seconds_ago"] = _watched(stack)
+    found["unread"] = _unread(found)
     found["ready"] = all(row["ready"] for row in found["processes"])
     found["attention"] = [{"alert": alert, "text": text} for alert, text in attention(found)]
     return found
@@ -63,7 +75,7 @@ def survey(stack: Stack) -> dict[str, Any]:
 def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What needs a person now, causes before consequences: each with the alert whose runbook says what to do."""
     disk, lanes, clocks = found["disk"], found["lanes"], found["clocks"]
-    if disk["free_bytes"] < 0.1 * disk["size_bytes"]:
+    if disk["free_bytes"] < max(0.05 * disk["size_bytes"], 1e9):
         yield "LianbanDiskFull", f"磁盘只剩 disk: {disk['free_bytes'] / 1e9:.1f} GB left"
     for row in found["processes"]:
         if not row["ready"]:
@@ -71,6 +83,9 @@ def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             alert = "LianbanServiceDown" if down else "LianbanServiceNotReady"
             alert = "LianbanBrokerDown" if row["name"] in ("rabbitmq", "epmd") else alert
             yield alert, f"{row['name']} 未就绪 not ready: {row.get('why') or row['state']}"
+    if found["unread"]:
+        alert = "LianbanBrokerDown" if found["unread"] == [QUEUES] else "LianbanServiceNotReady"
+        yield alert, f"读不到 could not be read: {', '.join(found['unread'])}"
     for row in found["processes"]:
         name = row["name"]
         if (row.get("outbox_oldest") or 0) > 60:
@@ -89,14 +104,25 @@ def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "LianbanLaneOpen", f"{named} 通道断开：{lane['trouble_zh']} lane not flowing: {lane['trouble_en']}"
         if lane["person"]:
             yield "LianbanDeliveriesNeedPerson", f"{named} 需人工 for a person: {lane['person']}"
-        if lane["unknown"] and (lane["oldest_seconds"] or 0) > 900:
+        if lane["circuit"] == "closed" and not lane["person"] and (lane["oldest_seconds"] or 0) > BEHIND_SECONDS:
+            yield "LianbanLaneBehind", f"{named} 最早未送达 oldest not delivered: {age(lane['oldest_seconds'])}"
+        if (lane["unknown_seconds"] or 0) > UNKNOWN_SECONDS:
             yield "LianbanDeliveriesUnknown", f"{named} 结果不明 outcome unknown: {lane['unknown']}"
-    if clocks and (clocks["watched_seconds_ago"] or 0) > 60:
+    if clocks and (clocks["watched_seconds_ago"] or 0) > UNWATCHED_SECONDS:
         yield "LianbanClocksLate", f"时限检查滞后 clocks were last watched {age(clocks['watched_seconds_ago'])} ago"
+    if clocks and clocks["watched_seconds_ago"] is None and _up(found, "oversight") > UNWATCHED_SECONDS:
+        yield "LianbanClocksLate", "时限未在检查 nobody watches the clocks"
     this, following = (found["calendar"] or ({"status": "official"}, {"status": "official"}))[:2]
     if this["status"] != "official" or (following["status"] != "official" and china_day(now()).month == 12):
         year = this["year"] if this["status"] != "official" else following["year"]
         yield "LianbanCalendarProvisional", f"{year} 年工作日历未公布 the work calendar of {year} is provisional"
+
+
+def _up(found: dict[str, Any], name: str) -> float:
+    """For how long a process has been ready to run; 0 where it does not."""
+    return max(
+        (row.get("seconds") or 0 for row in found["processes"] if row["name"] == name and row["ready"]), default=0
+    )
 
 
 def age(seconds: float | None) -> str:
@@ -135,12 +161,22 @@ def _processes(stack: Stack) -> list[dict[str, Any]]:
                 row["version"] = _json(row["operations"] + "/healthz").get("version")
                 row["parts"] = _parts(row["operations"])
         if name in SERVICES:  # told once: a second process has the same queues and the same database
-            row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
-            row["poison"] = depths.get(f"{name}.poison", 0)
-            row |= _read(stack, name, _events) or {}
+            row["queued"] = row["poison"] = None
+            if depths is not None:
+                row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
+                row["poison"] = depths.get(f"{name}.poison", 0)
+            row |= _read(stack, name, _events) or dict.fromkeys(OF_EVENTS)
         rows.append(row)
     order = {process.name: number for number, process in enumerate(stack.table)}
     return sorted(rows, key=lambda row: order.get(row["name"], -1))
+
+
+def _unread(found: dict[str, Any]) -> list[str]:
+    """What could not be read, in words: nobody may take its absence for a good sign."""
+    missing = [f"{row['name']} 事件 events" for row in found["processes"] if row.get("outbox", 0) is None]
+    parts = {"lanes": "通道 lanes", "clocks": "时限 clocks", "calendar": "日历 calendar"}
+    missing += [words for part, words in parts.items() if found[part] is None]
+    return missing + ([QUEUES] if any(row.get("queued", 0) is None for row in found["processes"]) else [])
 
 
 def _read(stack: Stack, service: str, question: Callable[[Transaction], T]) -> T | None:
@@ -163,10 +199,22 @@ def _lanes(tx: Transaction) -> dict[str, Any]:
     from services.agency_gateway.store import lanes
 
     found = lanes.overview(tx)
-    troubled = [lane for lane in found if lane.circuit is not Circuit.CLOSED or lane.person or lane.unknown]
     moment = now()
+
+    def since(at: datetime | None) -> float | None:
+        return (moment - at).total_seconds() if at else None
+
+    troubled = [
+        lane
+        for lane in found
+        if lane.circuit is not Circuit.CLOSED
+        or lane.person
+        or lane.unknown
+        or (since(lane.oldest_at) or 0) > BEHIND_SECONDS
+    ]
     return {
         "lanes": len(found),
+        "oldest_seconds": max((since(lane.oldest_at) or 0 for lane in found), default=0) or None,
         "not_flowing": sum(lane.circuit is not Circuit.CLOSED for lane in found),
         **{
             state: sum(getattr(lane, state) for lane in found)
@@ -180,7 +228,8 @@ def _lanes(tx: Transaction) -> dict[str, Any]:
                 "backlog": lane.backlog,
                 "unknown": lane.unknown,
                 "person": lane.person,
-                "oldest_seconds": (moment - lane.oldest_at).total_seconds() if lane.oldest_at else None,
+                "oldest_seconds": since(lane.oldest_at),
+                "unknown_seconds": since(lane.unknown_at),
                 "trouble": lane.last_trouble,
                 "trouble_zh": Trouble(lane.last_trouble).zh if lane.last_trouble else None,
                 "trouble_en": Trouble(lane.last_trouble).en if lane.last_trouble else None,
@@ -224,10 +273,10 @@ def _watched(stack: Stack) -> float | None:
     return round(time.time() - float(match[1]), 1) if match and float(match[1]) else None
 
 
-def _depths(stack: Stack) -> dict[str, int]:
+def _depths(stack: Stack) -> dict[str, int] | None:
     """How many messages lie in each queue, from the broker's own metrics."""
     text = _text(f"http://{HOST}:{stack.layout.ports.broker_metrics}/metrics/per-object")
-    return {queue: int(depth) for queue, depth in DEPTH.findall(text)}
+    return {queue: int(depth) for queue, depth in DEPTH.findall(text)} or None
 
 
 def _parts(operations: str) -> dict[str, str]:
@@ -237,7 +286,7 @@ def _parts(operations: str) -> dict[str, str]:
             body = answer.read()
     except urllib.error.HTTPError as error:
         body = error.read()
-    except OSError:
+    except (OSError, HTTPException):
         return {}
     try:
         return dict(json.loads(body)["parts"])
@@ -257,5 +306,5 @@ def _text(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own address on loopback)
             return str(answer.read().decode())
-    except OSError:
+    except (OSError, HTTPException):
         return ""

@@ -23,6 +23,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -426,5 +427,5 @@ def unready(url: str) -> str:
         return ""
     except urllib.error.HTTPError as error:
         return _why(error.read(2000)) or f"HTTP {error.code}"
-    except OSError:
+    except (OSError, HTTPException):  # the latter where it is killed while it answers
         return "does not answer yet"

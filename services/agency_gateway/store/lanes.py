@@ -98,6 +98,8 @@ class LaneView:
     unknown: int
     person: int
     oldest_at: datetime | None
+    unknown_at: datetime | None
+    """When the oldest message was made of which it is unknown whether the department has it."""
 
     @property
     def backlog(self) -> int:
@@ -109,7 +111,8 @@ _OVERVIEW = """
     select l.agency_code, l.agency_name, l.adapter, coalesce(p.level, 0) as level, l.circuit, l.probe_at, l.failures,
         l.last_trouble, l.last_detail, l.last_trouble_at, l.last_success_at,
         coalesce(d.waiting, 0) as waiting, coalesce(d.sending, 0) as sending, coalesce(d.offered, 0) as offered,
-        coalesce(d.unknown, 0) as unknown, coalesce(d.person, 0) as person, d.oldest_at
+        coalesce(d.unknown, 0) as unknown, coalesce(d.person, 0) as person, d.oldest_at,
+        d.unknown_at
     from lane l
     left join profile p on p.agency_code = l.agency_code
     left join (
@@ -119,7 +122,8 @@ _OVERVIEW = """
             count(*) filter (where state = 'sending' and offered_at is not null) as offered,
             count(*) filter (where state = 'unknown') as unknown,
             count(*) filter (where state in ('rejected', 'parked')) as person,
-            min(created_at) as oldest_at
+            min(created_at) as oldest_at,
+            min(created_at) filter (where state = 'unknown') as unknown_at
         from delivery where state <> 'delivered' group by agency_code
     ) d on d.agency_code = l.agency_code
 """

@@ -36,7 +36,7 @@ FOUND: dict[str, Any] = {
     ],
     "lanes": {
         "lanes": 62, "not_flowing": 0, "unknown": 0, "person": 0, "waiting": 120, "sending": 7, "offered": 35,
-        "worst": [],
+        "oldest_seconds": 11_000.0, "worst": [],
     },
     "clocks": {"running": 386, "due_today": 4, "overdue": 42, "provisional": 35, "watched_seconds_ago": 3.0},
     "calendar": [{"year": 2026, "status": "official"}, {"year": 2027, "status": "provisional"}],
@@ -57,6 +57,10 @@ def test_every_column_is_there_whole(width: int, operations: str) -> None:
     assert "…" not in "".join(lines)
     (well,) = [line.split() for line in lines if line.startswith("agency_gateway")]
     assert well == ["agency_gateway", "✓", "0.1.0", "3:03h", "1204", "17", "(1m)", "3", "(11m)", "0", "0", operations]
+
+
+def test_the_oldest_message_of_all_lanes_is_told() -> None:
+    assert any("oldest not delivered 3:03h" in line for line in shown(80))
 
 
 def test_what_is_not_ready_is_marked_and_its_reason_stands_on_top() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.survey import age, attention
+from cli.survey import _parts, _text, _unread, age, attention
+from deploy.local.stack import unready
 
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
 
@@ -18,7 +20,7 @@ A_PROCESS = {
 }  # fmt: skip
 A_LANE = {
     "agency": "city-ecology", "name": "清河市生态环境局", "circuit": "closed", "backlog": 0, "unknown": 0, "person": 0,
-    "oldest_seconds": None, "trouble": None, "trouble_zh": None, "trouble_en": None,
+    "oldest_seconds": None, "unknown_seconds": None, "trouble": None, "trouble_zh": None, "trouble_en": None,
 }  # fmt: skip
 WELL: dict[str, Any] = {
     "processes": [A_PROCESS],
@@ -26,6 +28,7 @@ WELL: dict[str, Any] = {
     "clocks": {"watched_seconds_ago": 4.0},
     "calendar": [{"year": 2026, "status": "official"}, {"year": 2027, "status": "official"}],
     "disk": {"free_bytes": 80e9, "size_bytes": 100e9},
+    "unread": [],
 }
 
 
@@ -44,7 +47,13 @@ def with_lane(**changes: Any) -> dict[str, Any]:
 def test_a_healthy_stack_needs_nobody() -> None:
     assert list(attention(WELL)) == []
     assert list(attention(with_process(queued=1000, outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
-    assert list(attention(with_lane(unknown=3, oldest_seconds=40.0))) == []
+    assert list(attention(with_lane(unknown=3, oldest_seconds=3000.0, unknown_seconds=40.0))) == []
+    assert list(attention(surveyed(disk={"free_bytes": 6e9, "size_bytes": 100e9}))) == []
+    just_begun = {
+        "processes": [A_PROCESS | {"name": "oversight", "seconds": 20}],
+        "clocks": {"watched_seconds_ago": None},
+    }
+    assert list(attention(surveyed(**just_begun))) == []
 
 
 @pytest.mark.parametrize(
@@ -62,14 +71,25 @@ def test_a_healthy_stack_needs_nobody() -> None:
         (with_lane(circuit="open", trouble_en="Cannot connect"), "LianbanLaneOpen", "Cannot connect"),
         (with_lane(circuit="half_open", trouble_en="Cannot connect"), "LianbanLaneOpen", "清河市生态环境局"),
         (with_lane(person=4), "LianbanDeliveriesNeedPerson", "4"),
-        (with_lane(unknown=1, oldest_seconds=901.0), "LianbanDeliveriesUnknown", "1"),
+        (with_lane(unknown=1, oldest_seconds=2000.0, unknown_seconds=901.0), "LianbanDeliveriesUnknown", "1"),
+        (with_lane(oldest_seconds=3601.0), "LianbanLaneBehind", "1:00h"),
+        (
+            surveyed(
+                processes=[A_PROCESS | {"name": "oversight", "seconds": 61}], clocks={"watched_seconds_ago": None}
+            ),
+            "LianbanClocksLate",
+            "nobody watches",
+        ),
+        (surveyed(unread=["通道 lanes"]), "LianbanServiceNotReady", "lanes"),
+        (surveyed(unread=["队列 queues"]), "LianbanBrokerDown", "queues"),
         (surveyed(clocks={"watched_seconds_ago": 61.0}), "LianbanClocksLate", "1m"),
         (
             surveyed(calendar=[{"year": 2026, "status": "provisional"}, {"year": 2027, "status": "provisional"}]),
             "LianbanCalendarProvisional",
             "2026",
         ),
-        (surveyed(disk={"free_bytes": 5e9, "size_bytes": 100e9}), "LianbanDiskFull", "5.0 GB"),
+        (surveyed(disk={"free_bytes": 4.9e9, "size_bytes": 100e9}), "LianbanDiskFull", "4.9 GB"),
+        (surveyed(disk={"free_bytes": 9e8, "size_bytes": 10e9}), "LianbanDiskFull", "0.9 GB"),
     ],
 )
 def test_what_needs_a_person_is_told_with_its_runbook(found: dict[str, Any], alert: str, words: str) -> None:
@@ -79,11 +99,29 @@ def test_what_needs_a_person_is_told_with_its_runbook(found: dict[str, Any], ale
     assert (RUNBOOKS / f"{alert}.md").exists()
 
 
-def test_what_could_not_be_read_is_no_reason_to_fall_over() -> None:
-    found = surveyed(
-        lanes=None, clocks=None, calendar=None, processes=[{"name": "nginx", "state": "running", "ready": True}]
+def test_what_could_not_be_read_is_told_and_no_reason_to_fall_over() -> None:
+    nginx = {"name": "nginx", "state": "running", "ready": True}
+    away = A_PROCESS | {"queued": None, "poison": None, "outbox": None}
+    found = surveyed(lanes=None, clocks=None, calendar=None, processes=[nginx, away])
+    found["unread"] = _unread(found)
+    ((alert, text),) = attention(found)
+    assert (alert, text) == (
+        "LianbanServiceNotReady",
+        "读不到 could not be read: routing 事件 events, 通道 lanes, 时限 clocks, 日历 calendar, 队列 queues",
     )
-    assert list(attention(found)) == []
+    assert _unread(WELL) == []
+
+
+@pytest.mark.parametrize("error", [OSError(), IncompleteRead(b"half")])
+def test_a_process_killed_in_the_middle_of_its_answer_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def killed(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("urllib.request.urlopen", killed)
+    assert unready("http://127.0.0.1:1/readyz") == "does not answer yet"
+    assert (_text("http://127.0.0.1:1"), _parts("http://127.0.0.1:1")) == ("", {})
 
 
 def test_causes_stand_before_consequences() -> None:
