@@ -104,7 +104,9 @@ def passed_on() -> dict[str, str]:
     given = {name: os.environ[name] for name in wanted if name in os.environ}
     for name, value in os.environ.items():
         # The operator's own settings reach the services (LIANBAN_QUEUES, LIANBAN_SITE, LIANBAN_LOG_LEVEL, …).
-        if name.startswith("LIANBAN_") and name not in ("LIANBAN_PORT", "LIANBAN_PORT_BASE", MARK):
+        # So do those of the collector that traces go to, its credentials for example.
+        own = name.startswith("LIANBAN_") and name not in ("LIANBAN_PORT", "LIANBAN_PORT_BASE", MARK)
+        if own or name.startswith("OTEL_EXPORTER_OTLP_"):
             given[name] = value
     given.setdefault("LANG", "C.UTF-8")
     given["PYTHONPATH"] = str(ROOT)
