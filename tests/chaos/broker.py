@@ -28,6 +28,7 @@ def memory_alarm(stack: ShakenStack) -> Iterator[None]:
     """Within the block the broker takes nothing from publishers, because it has no memory left."""
     stack.control_broker("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
+        until(lambda: "memory" in stack.control_broker("eval", "rabbit_alarm:get_alarms()."), "the alarm", seconds=30)
         yield
     finally:
         stack.control_broker("set_vm_memory_high_watermark", "0.4")

@@ -131,6 +131,7 @@ def examine(
         requests_repeated=len(drive.requests.failures),
         mails_again=again,
         events=len(events),
+        stuck=len(findings.stuck),
     )
     return report, findings
 
@@ -249,6 +250,7 @@ def _notices(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:
         notices = looking.execute(
             "select matter_id, kind, channel, message_id from notice where matter_id = any(%s)", (ids,)
         ).fetchall()
+        known = {row["message_id"] for row in looking.execute("select message_id from notice where channel = 'email'")}
         counted = looking.execute(
             "select kind, year, last, (select count(*) from document d where d.kind = c.kind and d.number is not null"
             " and extract(year from d.issued_at at time zone 'Asia/Shanghai') = c.year) as issued"
@@ -263,6 +265,7 @@ def _notices(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:
     ]
     with closing(sqlite3.connect(f"file:{stack.layout.demo / 'mail.sqlite3'}?mode=ro", uri=True)) as box:
         arrived = Counter(row[0] for row in box.execute("select message_id from message"))
+    findings.duplicated += [f"e-mail {name} is of no notice" for name in arrived.keys() - known]
     again = 0
     for row in notices:
         if row["channel"] == "email":

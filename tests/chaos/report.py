@@ -62,6 +62,8 @@ class Report:
     """E-mails handed over again under the same message id, because the first hand-over was not known to be one."""
     events: int
     """Events that were said about these matters."""
+    stuck: int = 0
+    """Rows, messages and processes that still waited when everything had had time to settle."""
 
     @property
     def late(self) -> bool:
@@ -71,18 +73,30 @@ class Report:
     @property
     def sound(self) -> bool:
         """Whether everything that must hold does."""
-        return not (self.lost or self.duplicated or self.out_of_order or self.ledger_holes)
+        return not (self.lost or self.duplicated or self.out_of_order or self.ledger_holes or self.stuck)
 
 
-def keep(report: Report) -> None:
-    """Write a scenario's report to :data:`FILE`, in the place of an earlier one of the same scenario."""
-    FILE.parent.mkdir(exist_ok=True)
+def keep(report: Report, *, passed: bool) -> None:
+    """Write a scenario's report to :data:`FILE`. Whether it ``passed`` stands there too."""
+    entry = asdict(report) | {"passed": passed, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    _write(_known() | {report.scenario: entry | {"commit": _commit()}})
+
+
+def forget(scenario: str) -> None:
+    """Take an earlier run's report out: a scenario that dies before it is examined leaves none."""
+    _write({name: entry for name, entry in _known().items() if name != scenario})
+
+
+def _known() -> dict[str, Any]:
     try:
-        known = json.loads(FILE.read_text("utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    entry = asdict(report) | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit()}
-    whole = _machine() | {"scenarios": known.get("scenarios", {}) | {report.scenario: entry}}
+        return dict(json.loads(FILE.read_text("utf-8"))["scenarios"])
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _write(scenarios: dict[str, Any]) -> None:
+    FILE.parent.mkdir(exist_ok=True)
+    whole = _machine() | {"scenarios": scenarios}
     ready = FILE.with_suffix(".new")
     ready.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", "utf-8")
     ready.replace(FILE)
@@ -118,7 +132,13 @@ def table(reports: list[Report]) -> list[str]:
 
 
 def document(known: dict[str, Any]) -> list[str]:
-    """The file's content as a table for a document."""
+    """The file's content as a table for a document. Raises :class:`ValueError` where it is not of one version."""
+    commits = {entry["commit"] for entry in known["scenarios"].values()}
+    if len(commits) != 1:
+        raise ValueError(f"the scenarios were run on several versions: {', '.join(sorted(commits))}")
+    failed = [name for name, entry in known["scenarios"].items() if not entry["passed"]]
+    if failed:
+        raise ValueError(f"not passed: {', '.join(failed)}")
     shown = [column for column in COLUMNS if column[0] not in ("requests_repeated", "mails_again")]
     lines = [
         "| " + " | ".join(title for _, title, _ in shown) + " |",

@@ -106,6 +106,13 @@ class ShakenStack(Stack):
         """The program's present process."""
         return int(self.supervisor.states()[program]["pid"])
 
+    def stopped_by_itself(self, process: str) -> int:
+        """How often a service's process has said that it has ended everything it had in hand."""
+        return sum(
+            path.read_text(errors="replace").count('"event": "service.stopped"')
+            for path in self.layout.logs.glob(f"{process}.log*")
+        )
+
     def kill(self, *programs: str) -> None:
         """SIGKILL, for a service to all of its processes; the supervisor starts them again.
 

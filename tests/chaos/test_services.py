@@ -17,6 +17,7 @@ def test_each_service_killed_in_turn(trial: Trial) -> None:
         for service in SERVICES:
             load.stack.kill(service)
             load.fault_over()
+            load.until_ready()
             load.more(1)
 
 
@@ -65,7 +66,9 @@ def test_rolling_restart(trial: Trial) -> None:
     with trial() as load:
         load.more(8)
         for process in all_of(*SERVICES):
+            stopped = load.stack.stopped_by_itself(process)
             load.stack.restart(process)
+            assert load.stack.stopped_by_itself(process) == stopped + 1  # SIGTERM was enough
             load.fault_over()
             load.until_ready()
             load.more(2)

@@ -65,6 +65,7 @@ class Load:
 def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[Report]) -> Iterator[Load]:
     """Within the block the load goes on; afterwards it comes to rest, is examined and reported."""
     before = matters_of(stack)
+    report.forget(scenario)
     with Watch(stack) as watch, Drive(city, clients=CLIENTS, tries=PATIENCE) as drive:
         drive.submit([Kind.SINGLE, Kind.JOINT3], seconds=3600, rate=RATE, in_flight=IN_FLIGHT)
         load = Load(stack, drive, watch)
@@ -80,8 +81,8 @@ def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[
             unfinished = str(error)
         drained = time.monotonic() - began
         made, findings = examine(stack, drive, watch, scenario=scenario, before=before, drained=drained)
-    report.keep(made)
     reports.append(made)
     late = f"ready again only {made.seconds_to_recover:.0f} s after the fault" if made.late else ""
     wrong = "\n".join(part for part in (unfinished, findings.told(), late) if part)
+    report.keep(made, passed=not wrong)
     assert wrong == "", wrong
