@@ -83,21 +83,25 @@ def _processes(rows: list[dict[str, Any]], *, wide: bool) -> Table:
             "[green]✓[/]" if row["ready"] else "[red]✗[/]",
             row.get("version") or "",
             age(row["seconds"]),
-            _count(row.get("queued")),
-            _count(row.get("outbox"), row.get("outbox_oldest")),
-            _count(row.get("parked"), row.get("parked_oldest")),
-            _count(row.get("quarantined"), bad=True),
-            _count(row.get("poison"), bad=True),
+            _count(row, "queued"),
+            _count(row, "outbox"),
+            _count(row, "parked"),
+            _count(row, "quarantined", bad=True),
+            _count(row, "poison", bad=True),
             operations if wide else operations.rpartition(":")[2],
         )
     return table
 
 
-def _count(number: int | None, oldest: float | None = None, *, bad: bool = False) -> str:
+def _count(row: dict[str, Any], what: str, *, bad: bool = False) -> str:
+    """Nothing for a process that has no such number, a question mark where it could not be read."""
     from cli.survey import age
 
-    if number is None:
+    if what not in row:
         return ""
+    number, oldest = row[what], row.get(f"{what}_oldest")
+    if number is None:
+        return "[red]?[/]"
     text = f"{number} ({age(oldest)})" if oldest else str(number)
     return f"[red]{text}[/]" if bad and number else text
 

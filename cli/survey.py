@@ -22,6 +22,7 @@ from deploy.local.layout import HOST, SERVICES
 from deploy.local.stack import Stack
 from lianban.chassis import calendar
 from lianban.chassis.database import Database
+from lianban.chassis.inspect import MOST_COUNTED
 from lianban.chassis.time import china_day, now
 from lianban.chassis.transaction import Transaction
 
@@ -29,22 +30,25 @@ EVENTS = """
 select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,
        parked, extract(epoch from now() - received)::float8 as parked_oldest, quarantined
 from (select count(*) as outbox, min(created_at) as written
-      from (select created_at from outbox where published_at is null order by position limit 100000) as waiting) as o,
+      from (select created_at from outbox where published_at is null order by position limit %(most)s) as waiting) as o,
      (select count(*) filter (where state = 'parked') as parked,
              min(received_at) filter (where state = 'parked') as received,
-             count(*) filter (where state = 'quarantined') as quarantined
-      from (select state, received_at from inbox where state <> 'done' limit 100000) as kept) as i
+             case when count(*) < %(most)s then count(*) filter (where state = 'quarantined')
+                  else nullif(count(*) filter (where state = 'quarantined'), 0) end as quarantined
+      from (select state, received_at from inbox where state <> 'done' limit %(most)s) as kept) as i
 """
-"""Counted no further than to a number at which nobody asks for the exact one: the worst night must be told quickly."""
+"""Counted no further than to a number at which nobody asks for the exact one: the worst night must be told quickly.
+Whether there are quarantined ones behind so many is not known."""
 OF_EVENTS = ("outbox", "outbox_oldest", "parked", "parked_oldest", "quarantined")
 QUEUES = "队列 queues"
 DEPTH = re.compile(r'^rabbitmq_queue_messages\{[^}]*queue="([^"]+)"[^}]*\} (\d+)', re.MULTILINE)
 WATCHED = re.compile(r"^lianban_oversight_clocks_watched_timestamp_seconds (\S+)$", re.MULTILINE)
 WORST = 8
 """So many lanes in trouble are named."""
+PARKED_SECONDS = 900
 BEHIND_SECONDS = 3600
 UNKNOWN_SECONDS = 900
-"""From when on a message that waits, or may have arrived, needs a person; as the alerts have it."""
+"""From when on an event that waits, or a message that waits or may have arrived, needs a person; as alerts have it."""
 UNWATCHED_SECONDS = 60
 
 T = TypeVar("T")
@@ -96,8 +100,11 @@ def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "LianbanPoisonNotEmpty", f"{name} 毒信队列 in the poison queue: {row['poison']}"
         if (row.get("queued") or 0) > 1000:
             yield "LianbanQueueGrows", f"{name} 队列中待处理事件 events in its queues: {row['queued']}"
-        if (row.get("parked_oldest") or 0) > 900:
-            yield "LianbanEventsParked", f"{name} 最早等待事件 oldest parked: {age(row['parked_oldest'])}"
+        # Where not all are counted, the oldest need not be among them.
+        uncounted = (row.get("parked") or 0) + (row.get("quarantined") or 0) >= MOST_COUNTED
+        if (row.get("parked_oldest") or 0) > PARKED_SECONDS or uncounted:
+            told = f"{row['parked']}, 最早 oldest {age(row['parked_oldest'])}"
+            yield "LianbanEventsParked", f"{name} 等待事件 events parked: {told}"
     for lane in (lanes or {}).get("worst", ()):
         named = f"{lane['name']} ({lane['agency']})"
         if lane["circuit"] != "closed":
@@ -161,10 +168,7 @@ def _processes(stack: Stack) -> list[dict[str, Any]]:
                 row["version"] = _json(row["operations"] + "/healthz").get("version")
                 row["parts"] = _parts(row["operations"])
         if name in SERVICES:  # told once: a second process has the same queues and the same database
-            row["queued"] = row["poison"] = None
-            if depths is not None:
-                row["queued"] = sum(depth for queue, depth in depths.items() if queue.startswith(f"{name}.in."))
-                row["poison"] = depths.get(f"{name}.poison", 0)
+            row |= _queues(name, depths)
             row |= _read(stack, name, _events) or dict.fromkeys(OF_EVENTS)
         rows.append(row)
     order = {process.name: number for number, process in enumerate(stack.table)}
@@ -176,7 +180,8 @@ def _unread(found: dict[str, Any]) -> list[str]:
     missing = [f"{row['name']} 事件 events" for row in found["processes"] if row.get("outbox", 0) is None]
     parts = {"lanes": "通道 lanes", "clocks": "时限 clocks", "calendar": "日历 calendar"}
     missing += [words for part, words in parts.items() if found[part] is None]
-    return missing + ([QUEUES] if any(row.get("queued", 0) is None for row in found["processes"]) else [])
+    untold = any(row.get(queue, 0) is None for row in found["processes"] for queue in ("queued", "poison"))
+    return missing + ([QUEUES] if untold else [])
 
 
 def _read(stack: Stack, service: str, question: Callable[[Transaction], T]) -> T | None:
@@ -190,7 +195,7 @@ def _read(stack: Stack, service: str, question: Callable[[Transaction], T]) -> T
 
 
 def _events(tx: Transaction) -> dict[str, Any]:
-    return dict(tx.execute(EVENTS).fetchone() or {})
+    return dict(tx.execute(EVENTS, {"most": MOST_COUNTED}).fetchone() or {})
 
 
 def _lanes(tx: Transaction) -> dict[str, Any]:
@@ -209,7 +214,7 @@ def _lanes(tx: Transaction) -> dict[str, Any]:
         for lane in found
         if lane.circuit is not Circuit.CLOSED
         or lane.person
-        or lane.unknown
+        or (since(lane.unknown_at) or 0) > UNKNOWN_SECONDS
         or (since(lane.oldest_at) or 0) > BEHIND_SECONDS
     ]
     return {
@@ -273,19 +278,26 @@ def _watched(stack: Stack) -> float | None:
     return round(time.time() - float(match[1]), 1) if match and float(match[1]) else None
 
 
-def _depths(stack: Stack) -> dict[str, int] | None:
-    """How many messages lie in each queue, from the broker's own metrics."""
+def _depths(stack: Stack) -> dict[str, int]:
+    """How many messages lie in each queue, from the broker's own metrics; empty where it does not tell."""
     text = _text(f"http://{HOST}:{stack.layout.ports.broker_metrics}/metrics/per-object")
-    return {queue: int(depth) for queue, depth in DEPTH.findall(text)} or None
+    return {queue: int(depth) for queue, depth in DEPTH.findall(text)}
+
+
+def _queues(service: str, depths: dict[str, int]) -> dict[str, int | None]:
+    """What lies in a service's queues; a queue of which the broker says nothing is no empty one."""
+    inward = [depth for queue, depth in depths.items() if queue.startswith(f"{service}.in.")]
+    return {"queued": sum(inward) if inward else None, "poison": depths.get(f"{service}.poison")}
 
 
 def _parts(operations: str) -> dict[str, str]:
     """The parts of a process, each `ok` or why not."""
     try:
-        with urllib.request.urlopen(operations + "/readyz", timeout=3) as answer:  # noqa: S310  (our own address)
-            body = answer.read()
-    except urllib.error.HTTPError as error:
-        body = error.read()
+        try:
+            with urllib.request.urlopen(operations + "/readyz", timeout=3) as answer:  # noqa: S310  (our own address)
+                body = answer.read()
+        except urllib.error.HTTPError as error:
+            body = error.read()
     except (OSError, HTTPException):
         return {}
     try:

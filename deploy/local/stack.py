@@ -422,10 +422,11 @@ def _why(body: bytes) -> str:
 def unready(url: str) -> str:
     """What a readiness address says when it is not ready; empty when it is."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own address on loopback)
-            answer.read()
-        return ""
-    except urllib.error.HTTPError as error:
-        return _why(error.read(2000)) or f"HTTP {error.code}"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own address on loopback)
+                answer.read()
+            return ""
+        except urllib.error.HTTPError as error:
+            return _why(error.read(2000)) or f"HTTP {error.code}"
     except (OSError, HTTPException):  # the latter where it is killed while it answers
         return "does not answer yet"

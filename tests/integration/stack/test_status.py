@@ -7,6 +7,7 @@ import re
 import urllib.request
 from typing import Any
 
+from cli.survey import _depths, _queues
 from deploy.local.layout import HOST, SERVICES
 from deploy.local.processes import all_of
 from deploy.local.stack import Stack
@@ -34,6 +35,7 @@ def test_programs_read_processes_events_lanes_clocks_calendar_and_disk(stack: St
     assert "outbox" not in rows["intake-2"]
     assert rows["suggest"]["parts"] == {"model": "ok"}
     assert rows["suggest"]["version"] == rows["documents"]["version"] == rows["intake"]["version"]
+    assert found["unread"] == []
     assert found["lanes"]["lanes"] > 0
     assert found["clocks"].keys() >= {"running", "due_today", "overdue", "provisional"}
     assert until(lambda: surveyed(stack)[1]["clocks"]["watched_seconds_ago"] is not None, "a look at the clocks")
@@ -66,6 +68,14 @@ def test_what_is_down_stands_on_top_with_its_runbook(stack: Stack) -> None:
         "attention"
     ]
     stack.wait_until_ready(with_data=True)
+
+
+def test_the_broker_tells_the_depth_of_every_queue_also_of_empty_ones(infrastructure: Stack) -> None:
+    def told() -> bool:
+        depths = _depths(infrastructure)
+        return all(None not in _queues(service, depths).values() for service in SERVICES)
+
+    assert until(told, "the depth of every service's queues")
 
 
 def test_the_broker_tells_every_metric_that_rules_rest_on(infrastructure: Stack) -> None:

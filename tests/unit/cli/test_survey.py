@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import re
 from copy import deepcopy
+from email.message import Message
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
+import yaml
 
-from cli.survey import _parts, _text, _unread, age, attention
-from deploy.local.stack import unready
+from cli import survey
+from cli.survey import _depths, _parts, _queues, _text, _unread, age, attention
+from deploy.local.stack import Stack, unready
 
-RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
+ROOT = Path(__file__).parents[3]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RULES = ROOT / "deploy" / "prometheus" / "rules"
 
 A_PROCESS = {
     "name": "routing", "state": "running", "ready": True, "why": None, "outbox": 0, "outbox_oldest": None, "parked": 0,
@@ -68,6 +76,7 @@ def test_a_healthy_stack_needs_nobody() -> None:
         (with_process(poison=1), "LianbanPoisonNotEmpty", "1"),
         (with_process(queued=1001), "LianbanQueueGrows", "1001"),
         (with_process(parked=1, parked_oldest=901.0), "LianbanEventsParked", "15m"),
+        (with_process(parked=100_000, parked_oldest=9.0, quarantined=None), "LianbanEventsParked", "100000"),
         (with_lane(circuit="open", trouble_en="Cannot connect"), "LianbanLaneOpen", "Cannot connect"),
         (with_lane(circuit="half_open", trouble_en="Cannot connect"), "LianbanLaneOpen", "清河市生态环境局"),
         (with_lane(person=4), "LianbanDeliveriesNeedPerson", "4"),
@@ -110,6 +119,44 @@ def test_what_could_not_be_read_is_told_and_no_reason_to_fall_over() -> None:
         "读不到 could not be read: routing 事件 events, 通道 lanes, 时限 clocks, 日历 calendar, 队列 queues",
     )
     assert _unread(WELL) == []
+    assert _unread(with_process(queued=0, poison=None)) == ["队列 queues"]
+
+
+def test_queues_of_which_the_broker_says_nothing_are_unknown_and_not_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stack = Stack(tmp_path, 8080, 18000)
+    monkeypatch.setattr(survey, "_text", lambda _: "")
+    assert _queues("routing", _depths(stack)) == {"queued": None, "poison": None}
+    said = "".join(
+        f'rabbitmq_queue_messages{{vhost="/",queue="{queue}"}} {depth}\n'
+        for queue, depth in [("routing.in.0", 3), ("routing.in.1", 4), ("intake.in.0", 9), ("intake.poison", 0)]
+    )
+    monkeypatch.setattr(survey, "_text", lambda _: said)
+    assert _queues("routing", _depths(stack)) == {"queued": 7, "poison": None}
+    assert _queues("intake", _depths(stack)) == {"queued": 9, "poison": 0}
+
+
+def test_limits_are_those_of_the_alerts() -> None:
+    rules = {
+        rule["alert"]: rule
+        for path in RULES.glob("*.yml")
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+    def limit(alert: str) -> float:
+        return float(re.findall(r"> (\d+)", rules[alert]["expr"])[0])
+
+    assert limit("LianbanLaneBehind") == survey.BEHIND_SECONDS
+    assert limit("LianbanEventsParked") == survey.PARKED_SECONDS
+    assert limit("LianbanOutboxStuck") == 60
+    assert limit("LianbanQueueGrows") == 1000
+    assert rules["LianbanDeliveriesUnknown"]["for"] == f"{survey.UNKNOWN_SECONDS // 60}m"
+    disk = rules["LianbanDiskFull"]["expr"]
+    assert re.findall(r"< ([\d.e]+)", disk) == ["0.05", "1e9"]
+    assert " or " in disk
 
 
 @pytest.mark.parametrize("error", [OSError(), IncompleteRead(b"half")])
@@ -122,6 +169,22 @@ def test_a_process_killed_in_the_middle_of_its_answer_does_not_answer(
     monkeypatch.setattr("urllib.request.urlopen", killed)
     assert unready("http://127.0.0.1:1/readyz") == "does not answer yet"
     assert (_text("http://127.0.0.1:1"), _parts("http://127.0.0.1:1")) == ("", {})
+
+
+class Half(io.BytesIO):
+    """The body of an answer whose sender is killed."""
+
+    def read(self, _: int | None = -1) -> bytes:
+        raise IncompleteRead(b"half")
+
+
+def test_one_that_is_killed_while_it_says_why_it_is_not_ready_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_ready(*_: Any, **__: Any) -> Any:
+        raise HTTPError("http://127.0.0.1:1/readyz", 503, "Service Unavailable", Message(), Half())
+
+    monkeypatch.setattr("urllib.request.urlopen", not_ready)
+    assert unready("http://127.0.0.1:1/readyz") == "does not answer yet"
+    assert _parts("http://127.0.0.1:1") == {}
 
 
 def test_causes_stand_before_consequences() -> None:
