@@ -25,7 +25,7 @@ BUILD = Path(__file__).parents[1] / "build"
 STACKS = BUILD / "test-stacks"
 
 # The run must not depend on what the operator has set for a stack of their own.
-for _name in [name for name in os.environ if name.startswith("LIANBAN_")]:
+for _name in [name for name in os.environ if name.startswith(("LIANBAN_", "OTEL_"))]:
     del os.environ[_name]
 
 
