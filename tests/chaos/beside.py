@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,14 @@ class Beside:
             return not unready(f"http://{HOST}:{self.ops}/readyz")
 
         until(ready, f"{self.service} beside the supervisor is ready", seconds=120, every=0.1)
+
+    def counted(self, metric: str) -> float:
+        """What a counter stands at, all its labels together."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.ops}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        values = [float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{metric} ", f"{metric}{{"))]
+        assert values, f"{metric} is not counted"
+        return sum(values)
 
     def stop(self) -> int:
         """Ask it to stop; returns its exit code."""

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from deploy.local.layout import HOST
+from deploy.waiting import until
 from tests.chaos.beside import in_place_of
 from tests.chaos.shaken import ShakenStack
 
+RIGHT = timedelta()
+NEAR = timedelta(minutes=1)
+"""What an answer's way may take."""
+
 
 class Clock:
-    """The clock of one process; it goes right until it is told to jump."""
+    """The clock of one process, which answers on ``port``."""
 
-    def __init__(self, offset: Path) -> None:
+    def __init__(self, offset: Path, port: int) -> None:
         self._offset = offset
-        self.jump("+0")
+        self._port = port
 
-    def jump(self, offset: str) -> None:
-        """From now on the clock is wrong by ``offset``: ``+1d``, ``-2h``."""
-        ready = self._offset.with_suffix(".new")
-        ready.write_text(offset + "\n")
-        ready.replace(self._offset)
+    def jump(self, offset: timedelta, *, seconds: float = 30) -> None:
+        """From now on the clock is wrong by ``offset``; returns when the process itself tells the time so."""
+        set_offset(self._offset, offset)
+        until(lambda: self._is_wrong_by(offset), f"the clock is wrong by {offset}", seconds=seconds)
+
+    def _is_wrong_by(self, offset: timedelta) -> bool:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://{HOST}:{self._port}/healthz", timeout=5) as answer,
+        ):
+            told = parsedate_to_datetime(answer.headers["Date"])
+            return abs(told - datetime.now(UTC) - offset) < NEAR
+        return False
+
+
+def set_offset(file: Path, offset: timedelta) -> None:
+    """Write down by how much the clock is wrong, for libfaketime."""
+    ready = file.with_suffix(".new")
+    ready.write_text(f"{offset.total_seconds():+.0f}\n")
+    ready.replace(file)
+
+
+def moved_by(file: Path) -> dict[str, str]:
+    """The variables of a process whose clock is wrong by what stands in the file."""
+    return {
+        "LD_PRELOAD": str(library()),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def library() -> Path:
@@ -34,12 +68,7 @@ def library() -> Path:
 @contextmanager
 def wrong_clock(stack: ShakenStack, service: str) -> Iterator[Clock]:
     """Within the block the service runs with a clock that can jump; afterwards with the machine's."""
-    clock = Clock(stack.layout.run / f"clock-{service}")
-    more = {
-        "LD_PRELOAD": str(library()),
-        "FAKETIME_TIMESTAMP_FILE": str(stack.layout.run / f"clock-{service}"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    with in_place_of(stack, service, more=more):
-        yield clock
+    offset = stack.layout.run / f"clock-{service}"
+    set_offset(offset, RIGHT)
+    with in_place_of(stack, service, more=moved_by(offset)) as process:
+        yield Clock(offset, process.ops)

@@ -100,21 +100,13 @@ class Replica:
         with self.stack.administer() as admin:
             admin.execute("alter system set synchronous_standby_names = 'replica'")
             admin.execute("select pg_reload_conf()")
-
-        def synchronous() -> bool:
-            with self.stack.administer() as admin:
-                return bool(
-                    admin.execute(
-                        "select 1 as synchronous from pg_stat_replication where sync_state = 'sync'"
-                    ).fetchone()
-                )
-
-        until(synchronous, "the replica follows synchronously", seconds=60)
+        until(self._synchronous, "the replica follows synchronously", seconds=60)
 
     def take_over(self) -> None:
-        """Kill the primary, see that it stays away, promote the replica and lead the services to it."""
-        self.stack.database_door.shut()
+        """Kill the primary while it works, see that it stays away, promote the replica and lead the services to it."""
+        assert self._synchronous(), "the replica does not follow synchronously any more"
         self.stack.kill("postgres")
+        self.stack.database_door.shut()  # the supervisor starts it again, and nobody may find it
         self.stack.supervisor.end("postgres")
         self.stack.database_port = self.port
         with self.stack.administer() as admin:
@@ -129,6 +121,12 @@ class Replica:
         if self._server is not None:
             self._server.send_signal(signal.SIGINT)
             self._server.wait(60)
+
+    def _synchronous(self) -> bool:
+        """Whether the primary waits for us at every commit."""
+        with self.stack.administer() as admin:
+            row = admin.execute("select from pg_stat_replication where sync_state = 'sync'").fetchone()
+        return row is not None
 
     @property
     def _data(self) -> Path:

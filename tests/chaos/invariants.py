@@ -1,9 +1,11 @@
 """What must hold whatever happened: every promise in one place, asserted after every scenario.
 
 * Every matter that was answered with 2xx exists, once.
-* Every assignment reached its department exactly once, as the department itself says, asked by our key.
+* Every assignment reached its department exactly once, as the department itself says, asked by our key; it was sent
+  again only after it was unknown whether the department has it.
 * The events of a matter had their effect in order, without gap, once, in every service.
-* No notice was issued twice: documents are numbered without gap, a notice has one message id, and its e-mail arrived.
+* No notice was issued twice: documents are numbered without gap, a notice has one message id, and its e-mail arrived;
+  again only where a process was killed.
 * No clock was lost: the clocks are those that the law makes of the matter's history.
 * The ledger has every event once, and its chains and the journals verify.
 * Nothing is left stuck, anywhere.
@@ -38,11 +40,13 @@ from tests.chaos.broker import QUEUES
 from tests.chaos.report import Report
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.watch import Watch
-from tests.chaos.witness import Testimony, said
+from tests.chaos.witness import Testimony, arrivals, said
 from tests.load.drive import Drive
 
 SETTLE_SECONDS = 60
 """How long the last acknowledgements and reports may take after every life-cycle is complete."""
+LETTERS_OF_A_GROUP = 8
+"""So many letters go out again at most where the process is killed that has handed them over."""
 
 ONCE_BY = (
     "clock_id", "notice_id", "statement_id", "delivery_id", "document_id", "assignment_id", "round", "number",
@@ -96,16 +100,23 @@ class Findings:
 
 
 def examine(
-    stack: ShakenStack, drive: Drive, watch: Watch, *, scenario: str, before: set[UUID], drained: float
+    stack: ShakenStack,
+    drive: Drive,
+    watch: Watch,
+    *,
+    scenario: str,
+    before: set[UUID],
+    killed: Counter[str],
+    drained: float,
 ) -> tuple[Report, Findings]:
     """Look everywhere; the report, and what does not hold (nothing, if all is well).
 
-    ``before``: the matters that were there when the scenario began.
+    ``before``: the matters that were there when the scenario began; ``killed``: how often it killed each program.
     """
     ids = sorted(drive.matters)
     findings = Findings()
     _matters(stack, before, drive, ids, findings)
-    reached = _departments(stack, ids, findings)
+    reached, asked_again = _departments(stack, ids, findings)
     told = said(stack, ids)
     for service in SERVICES:
         seen = Testimony(stack, service, ids)
@@ -115,6 +126,8 @@ def examine(
     events = [event for events in told.values() for event in events]
     findings.duplicated += _said_twice(events)
     again = _notices(stack, ids, findings)
+    if again > most_mails_again(killed):
+        findings.duplicated.append(f"{again} letters went out again, for {most_mails_again(killed)} there was a reason")
     _ledger(stack, events, findings)
     _clocks(stack, ids, findings)
     findings.stuck += _stuck(stack)
@@ -132,6 +145,7 @@ def examine(
         mails_again=again,
         events=len(events),
         stuck=len(findings.stuck),
+        asked_again=asked_again,
     )
     return report, findings
 
@@ -154,11 +168,14 @@ def _matters(stack: ShakenStack, before: set[UUID], drive: Drive, ids: list[UUID
     findings.duplicated += [f"matter {i} exists and nobody was told" for i in sorted(there - set(ids))]
 
 
-def _departments(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:
-    """Every message of ours is at its department once; returns how many matters reached all their departments."""
+def _departments(stack: ShakenStack, ids: list[UUID], findings: Findings) -> tuple[int, int]:
+    """Every message of ours is at its department once.
+
+    Returns how many matters reached all their departments, and how many messages came again under their key.
+    """
     with stack.look("agency_gateway") as looking:
         sent = looking.execute(
-            "select d.id, d.kind, d.agency_code, d.assignment_id, a.matter_id from delivery d"
+            "select d.id, d.kind, d.agency_code, d.unknown_told from delivery d"
             " join assignment a on a.id = d.assignment_id where a.matter_id = any(%s)", (ids,),
         ).fetchall()  # fmt: skip
     with stack.look("routing") as looking:
@@ -174,6 +191,7 @@ def _departments(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int
             "select t.tenant, t.external_ref, m.request_ref, m.type from message m join ticket t on t.id = m.ticket_id"
             " where t.external_ref = any(%s)", (parts,),
         ).fetchall()  # fmt: skip
+        came = arrivals(looking, [str(row["id"]) for row in sent])
     filed = Counter((row["tenant"], row["external_ref"]) for row in tickets)
     missed = set()
     for row in assigned:
@@ -190,10 +208,13 @@ def _departments(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int
         if count != 1:
             where = findings.lost if count == 0 else findings.duplicated
             where.append(f"{row['kind']} {row['id']} arrived {count} times at {row['agency_code']}")
+        if came[str(row["id"])] > 1 and not row["unknown_told"]:
+            findings.duplicated.append(f"{row['kind']} {row['id']} was sent again though its outcome was known")
     findings.duplicated += [f"a department has {ref}, which nobody sent" for ref in arrived]
     routed = Counter(row["case_id"] for row in assigned)
     findings.lost += [f"matter {i} was never assigned" for i in ids if not routed[i]]
-    return sum(1 for i in ids if routed[i] and i not in missed)
+    reached = sum(1 for i in ids if routed[i] and i not in missed)
+    return reached, came.total() - len(came)
 
 
 # --- events
@@ -276,6 +297,12 @@ def _notices(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:
     return again
 
 
+def most_mails_again(killed: Counter[str]) -> int:
+    """How many letters may have gone out again: a group where notification was killed before it wrote the group down,
+    one where the mail server was killed before it said that it has the letter."""
+    return LETTERS_OF_A_GROUP * killed["notification"] + killed["mail"]
+
+
 # --- clocks
 
 
@@ -319,6 +346,8 @@ def _stuck(stack: ShakenStack) -> list[str]:
     def nothing() -> bool:
         left[:] = [*_rows_left(stack), *_messages_left(stack)]
         left.extend(f"{name} is not ready: {why}" for name, why in stack.unready_services().items())
+        if not left:  # the broker's tool is slow
+            left.extend(_messages_in_hand(stack))
         return not left
 
     try:
@@ -338,11 +367,25 @@ def _rows_left(stack: ShakenStack) -> Iterator[str]:
 
 
 def _messages_left(stack: ShakenStack) -> Iterator[str]:
-    names = [topology.queue_name(service, index) for service in topology.HEARS for index in range(QUEUES)]
-    names += [topology.poison_name(service) for service in topology.HEARS]
     with Connection(stack.amqp_url(), connect_timeout=5) as connection:
         channel = connection.channel()
-        for name in names:
+        for name in _queues():
             waiting = channel.queue_declare(name, passive=True).message_count
             if waiting:
                 yield f"{waiting} messages wait in {name}"
+
+
+def _messages_in_hand(stack: ShakenStack) -> Iterator[str]:
+    """Messages that a consumer was given and has not confirmed: asking a queue by AMQP does not count them."""
+    listed = stack.control_broker("list_queues", "name", "messages", "--no-table-headers")
+    # A queue that is just looking for its leader has a line without a number.
+    found = {name: number for name, _, number in (line.partition("\t") for line in listed.splitlines())}
+    for name in _queues():
+        if found.get(name) != "0":
+            yield f"{found.get(name) or 'unknown'} messages of {name} are in a consumer's hand"
+
+
+def _queues() -> list[str]:
+    """Every queue of the bus."""
+    names = [topology.queue_name(service, index) for service in topology.HEARS for index in range(QUEUES)]
+    return names + [topology.poison_name(service) for service in topology.HEARS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import suppress
 from types import TracebackType
 
@@ -21,16 +22,18 @@ with fresh as (
     returning event_id
 )
 update outbox set published_at = null from fresh where outbox.event_id = fresh.event_id
+returning type
 """
 
 
 class Repeats(threading.Thread):
-    """Within the block every event that is published is published a second time; :attr:`repeated` counts them."""
+    """Within the block every event that is published is published a second time; :attr:`repeated` counts them
+    by their types, such as ``routing.case-closed``."""
 
     def __init__(self, stack: ShakenStack) -> None:
         super().__init__(daemon=True)
         self.stack = stack
-        self.repeated = dict.fromkeys(SERVICES, 0)
+        self.repeated: Counter[str] = Counter()
         self._ending = threading.Event()
 
     def __enter__(self) -> Repeats:
@@ -52,7 +55,8 @@ class Repeats(threading.Thread):
         while not self._ending.wait(EVERY):
             for service in SERVICES:
                 with suppress(psycopg.OperationalError), self.stack.look(service) as looking:
-                    self.repeated[service] += looking.execute(AGAIN).rowcount
+                    types = [row["type"] for row in looking.execute(AGAIN)]
+                    self.repeated.update(name.removeprefix("lianban.").rpartition(".")[0] for name in types)
 
     def wait_for_all(self) -> None:
         """Wait until everything that was published up to now has gone out a second time."""

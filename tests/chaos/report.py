@@ -24,9 +24,11 @@ COLUMNS = (
     ("duplicated", "twice", 6),
     ("out_of_order", "order", 6),
     ("ledger_holes", "ledger", 7),
+    ("stuck", "stuck", 6),
     ("seconds_to_recover", "ready after", 12),
     ("seconds_to_drain", "drained after", 14),
     ("requests_repeated", "requests repeated", 18),
+    ("asked_again", "sent again", 11),
     ("mails_again", "mails again", 12),
 )
 
@@ -64,6 +66,8 @@ class Report:
     """Events that were said about these matters."""
     stuck: int = 0
     """Rows, messages and processes that still waited when everything had had time to settle."""
+    asked_again: int = 0
+    """Messages that came to their department again under the same key, because the first outcome was unknown."""
 
     @property
     def late(self) -> bool:
@@ -139,7 +143,7 @@ def document(known: dict[str, Any]) -> list[str]:
     failed = [name for name, entry in known["scenarios"].items() if not entry["passed"]]
     if failed:
         raise ValueError(f"not passed: {', '.join(failed)}")
-    shown = [column for column in COLUMNS if column[0] not in ("requests_repeated", "mails_again")]
+    shown = [column for column in COLUMNS if column[0] not in ("requests_repeated", "asked_again", "mails_again")]
     lines = [
         "| " + " | ".join(title for _, title, _ in shown) + " |",
         "|---|" + "---:|" * (len(shown) - 1),
@@ -148,7 +152,8 @@ def document(known: dict[str, Any]) -> list[str]:
         values = [entry[name] for name, _, _ in shown]
         cells = [f"{value:.0f} s" if isinstance(value, float) else str(value) for value in values]
         lines.append("| " + " | ".join(cells) + " |")
-    return lines
+    days = sorted({entry["at"][:10] for entry in known["scenarios"].values()})
+    return [*lines, "", f"Version {commits.pop()}, {' and '.join(days)}."]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class ShakenStack(Stack):
         """Where the database is that counts: another one after a fail-over."""
         self.further_brokers: list[int] = []
         """Ports of further nodes of the broker, that the services may turn to."""
+        self.killed: Counter[str] = Counter()
+        """How often each program was killed so far, a service by its own name."""
         self._doors: list[Door] = []
 
     @property
@@ -118,6 +121,7 @@ class ShakenStack(Stack):
 
         Returns when they are gone.
         """
+        self.killed.update(programs)
         pids = [self.pid(program) for program in all_of(*programs)]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)

@@ -64,7 +64,7 @@ class Load:
 @contextmanager
 def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[Report]) -> Iterator[Load]:
     """Within the block the load goes on; afterwards it comes to rest, is examined and reported."""
-    before = matters_of(stack)
+    before, killed_before = matters_of(stack), stack.killed.copy()
     report.forget(scenario)
     with Watch(stack) as watch, Drive(city, clients=CLIENTS, tries=PATIENCE) as drive:
         drive.submit([Kind.SINGLE, Kind.JOINT3], seconds=3600, rate=RATE, in_flight=IN_FLIGHT)
@@ -80,7 +80,8 @@ def under_load(city: LoadCity, stack: ShakenStack, scenario: str, reports: list[
         except AssertionError as error:
             unfinished = str(error)
         drained = time.monotonic() - began
-        made, findings = examine(stack, drive, watch, scenario=scenario, before=before, drained=drained)
+        killed = stack.killed - killed_before
+        made, findings = examine(stack, drive, watch, scenario=scenario, before=before, killed=killed, drained=drained)
     reports.append(made)
     late = f"ready again only {made.seconds_to_recover:.0f} s after the fault" if made.late else ""
     wrong = "\n".join(part for part in (unfinished, findings.told(), late) if part)

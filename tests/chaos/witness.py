@@ -1,14 +1,18 @@
 """An independent witness in every service's database: in which order, and how often, events had their effect.
 
 A trigger writes one row each time an event becomes ``done``, in the transaction that gives it its effect. No constraint
-keeps anything out of this table: what had its effect twice, or too early, stands there so.
+keeps anything out of this table: what had its effect twice, or too early, stands there so. Another one, at the
+departments, writes down every message that comes to them, also one that they have already and pass over.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
 
 from deploy.local.layout import SERVICES
 from lianban.chassis.topology import HEARS
@@ -32,15 +36,38 @@ create or replace trigger witness after insert or update on inbox
     for each row when (new.state = 'done') execute function witness();
 """
 
+ARRIVALS = """
+create table if not exists arrival (request_ref text not null);
+create index if not exists arrival_request on arrival (request_ref);
+create or replace function arrival() returns trigger language plpgsql as $$
+begin
+    insert into arrival values (new.request_ref);
+    return new;
+end $$;
+create or replace trigger arrival before insert on ticket for each row execute function arrival();
+create or replace trigger arrival before insert on message for each row execute function arrival();
+"""
+"""A trigger before an insert sees also what ``on conflict do nothing`` passes over."""
+
 Said = Mapping[tuple[UUID, str], Sequence[Envelope]]
 """For each subject and producer the events that were said, by their sequence."""
 
 
 def install(stack: ShakenStack) -> None:
-    """Put the witness into every service's database."""
+    """Put the witness into every service's database, and one into the departments'."""
     for service in SERVICES:
         with stack.look(service) as looking:
             looking.execute(TABLE)
+    with stack.look("demo_departments") as looking:
+        looking.execute(ARRIVALS)
+
+
+def arrivals(departments: psycopg.Connection[DictRow], refs: list[str]) -> Counter[str]:
+    """How often each message came to its department, by our key."""
+    rows = departments.execute(
+        "select request_ref, count(*) as times from arrival where request_ref = any(%s) group by request_ref", (refs,)
+    )
+    return Counter({row["request_ref"]: row["times"] for row in rows})
 
 
 def said(stack: ShakenStack, subjects: list[UUID]) -> dict[tuple[UUID, str], list[Envelope]]:
