@@ -88,9 +88,10 @@ Piece = Template | Sealed | Hexed | Gone
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """An entry of the ledger: what is hashed, and the row but for place, data and hash."""
+    """An entry of the ledger: what is hashed before the data, the data, and the row but for place, data and hash."""
 
     hashed: Template
+    data: Template
     middle: Template
 
 
@@ -220,6 +221,10 @@ class Pattern:
             if service == "routing":
                 self.base_grams = self._grams()
         self.used = self._used()
+        self.made = [place for text, place in self.ids.items() if place in self.used or text == mould.id]
+        self.claims = [told for told in self.claims if self.ids[told[0]] in self.used]
+        self.clocks = [told for told in self.clocks if self.ids[told[0]] in self.used]
+        self.statements = [told for told in self.statements if self.ids[told[0]] in self.used]
 
     def _new(self, text: str) -> int:
         place = self.known.get(text)
@@ -284,8 +289,9 @@ class Pattern:
         happened = datetime.fromisoformat(value["happened_at"]).astimezone(UTC).isoformat()
         lines = [value[name] for name in ("event_id", "subject", "producer", "sequence", "type")]
         middle = [*lines, value["happened_at"], value["recorded_at"], ""]
-        hashed = "\n".join([*lines, happened, unescaped(value["data"])])
-        return LedgerRow(self.cutter.cut(hashed), self.cutter.cut("\t".join(middle)))
+        hashed = "\n".join([*lines, happened, ""])
+        cut = self.cutter.cut
+        return LedgerRow(cut(hashed), cut(unescaped(value["data"])), cut("\t".join(middle)))
 
     def _journal(self, row: Row) -> JournalRow:
         value = row.values
@@ -332,7 +338,7 @@ class Pattern:
             for part in _templates(piece):
                 used |= set(part.gaps)
         for entry in self.ledger:
-            used |= {*entry.hashed.gaps, *entry.middle.gaps}
+            used |= {*entry.hashed.gaps, *entry.data.gaps, *entry.middle.gaps}
         for told in self.journal:
             parts = [told.header, told.before, told.times, told.body, *([told.answer] if told.answer else [])]
             used |= {place for template in parts for place in template.gaps}
@@ -390,7 +396,7 @@ class Moved:
             service: {name: self._program(name, rows, day) for name, rows in tables.items()}
             for service, tables in pattern.tables.items()
         }
-        self.ledger = [LedgerRow(row.hashed.on(day), row.middle.on(day)) for row in pattern.ledger]
+        self.ledger = [LedgerRow(row.hashed.on(day), row.data.on(day), row.middle.on(day)) for row in pattern.ledger]
         self.journal = [
             JournalRow(
                 row.agency, row.header.on(day), row.before, row.times.on(day), row.body.on(day),
@@ -421,21 +427,19 @@ class Moved:
         pattern, used = self.pattern, self.pattern.used
         dice = hashlib.shake_128(f"{self.site.seed}:{copy}".encode()).hexdigest(16 * pattern.places + 64)
         found = [""] * pattern.places
-        for text, place in pattern.ids.items():
-            if place in used or text == pattern.mould.id:
-                h = dice[32 * place : 32 * place + 32]
-                found[place] = f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
+        for place in pattern.made:
+            h = dice[32 * place : 32 * place + 32]
+            found[place] = f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
         matter = UUID(found[pattern.ids[pattern.mould.id]])
+        parts: dict[str, UUID | None] = {NULL: None}
         for text, ordinal in pattern.claims:
-            if pattern.ids[text] in used:
-                found[pattern.ids[text]] = str(claim_id(matter, ordinal))
+            found[pattern.ids[text]] = str(claim_id(matter, ordinal))
         for text, rule, assignment, round_ in pattern.clocks:
-            if pattern.ids[text] in used:
-                part = None if assignment == NULL else self._id(assignment, found, dice)
-                found[pattern.ids[text]] = str(clock_id(matter, rule, part, round_))
+            if assignment not in parts:
+                parts[assignment] = self._id(assignment, found, dice)
+            found[pattern.ids[text]] = str(clock_id(matter, rule, parts[assignment], round_))
         for text, agency, sender in pattern.statements:
-            if pattern.ids[text] in used:
-                found[pattern.ids[text]] = str(statement_id(agency, str(self._id(sender, found, dice))))
+            found[pattern.ids[text]] = str(statement_id(agency, str(self._id(sender, found, dice))))
         for place, kind, issued, turn in pattern.documents:
             if place in used:
                 year = (issued - self.weeks).year
@@ -512,11 +516,10 @@ class Moved:
         partition = int(values[PARTITION])
         position, last = chains.ledger[partition]
         for row in self.ledger:
-            hashed = row.hashed.fill(values)
+            data = row.data.fill(values)
             position += 1
-            last = chained(last, hashlib.sha256(hashed.encode()).digest())
-            data = escaped(hashed.split("\n", 6)[6])
-            out.append(f"{partition}\t{position}\t{row.middle.fill(values)}{data}\t{HEX}{last.hex()}\n")
+            last = chained(last, hashlib.sha256((row.hashed.fill(values) + data).encode()).digest())
+            out.append(f"{partition}\t{position}\t{row.middle.fill(values)}{escaped(data)}\t{HEX}{last.hex()}\n")
         chains.ledger[partition] = (position, last)
 
     def _link_journals(self, values: list[str], provider: Provider, chains: Chains, out: list[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 DAY = re.compile(r"(?<![0-9])20[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])")
 """A day, alone or at the beginning of an instant."""
@@ -17,6 +18,10 @@ class Template:
 
     form: str
     gaps: tuple[int, ...]
+    _take: Callable[[Sequence[str]], Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_take", itemgetter(*self.gaps) if self.gaps else _nothing)
 
     def on(self, day: Callable[[str], str]) -> Template:
         """The same text with every day changed."""
@@ -24,10 +29,12 @@ class Template:
 
     def fill(self, values: Sequence[str]) -> str:
         """The text with its gaps filled."""
-        if not self.gaps:
-            return self.form % ()
-        filled: str = self.form % itemgetter(*self.gaps)(values)
+        filled: str = self.form % self._take(values)
         return filled
+
+
+def _nothing(_: Sequence[str]) -> tuple[str, ...]:
+    return ()
 
 
 def joined(parts: Sequence[Template]) -> Template:
