@@ -28,7 +28,7 @@ from services.routing.domain.grams import grams
 UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ENDED = ("done", "released", "withdrawn")
 SOURCE = "lianban-bulk"
-"""What a copy names as its source: by this it is known that a database has copies."""
+"""What a copy names as its source: by this it is told from what people submitted."""
 
 NUMBER, PARTITION, KEY_OF_PARTITION, MARKER, SOURCE_ID, CONTACTS, GRAMS = range(7)
 BODY_HASH, ANSWER_HASH, POSITION = range(7, 10)
@@ -428,8 +428,7 @@ class Moved:
         dice = hashlib.shake_128(f"{self.site.seed}:{copy}".encode()).hexdigest(16 * pattern.places + 64)
         found = [""] * pattern.places
         for place in pattern.made:
-            h = dice[32 * place : 32 * place + 32]
-            found[place] = f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
+            found[place] = _drawn(dice, place)
         matter = UUID(found[pattern.ids[pattern.mould.id]])
         parts: dict[str, UUID | None] = {NULL: None}
         for text, ordinal in pattern.claims:
@@ -472,8 +471,7 @@ class Moved:
     def _id(self, text: str, found: list[str], dice: str) -> UUID:
         place = self.pattern.ids[text]
         if not found[place]:
-            h = dice[32 * place : 32 * place + 32]
-            found[place] = f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
+            found[place] = _drawn(dice, place)
         return UUID(found[place])
 
     def _person(
@@ -545,6 +543,12 @@ class Moved:
                 f"\t{answered}{row.times.fill(values)}{HEX}{last.hex()}\t{HEX}{made.hex()}\n"
             )
             chains.journals[row.agency] = (position, made)
+
+
+def _drawn(dice: str, place: int) -> str:
+    """The random id of a place."""
+    h = dice[32 * place : 32 * place + 32]
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
 
 
 DOCUMENTS_PER_MATTER = 8
