@@ -125,6 +125,7 @@ class Transaction:
         self._to_begin = self._whole = begin
         self._writes: list[Written] = []
         self._rows: dict[str, list[Sequence[Any]]] = {}
+        self._amended: dict[str, dict[Any, Sequence[Any]]] = {}
         self.streams: dict[UUID, Stream] = {}
         self.cause: UUID | None = None
         self._emitted: list[_Emitted] = []
@@ -183,8 +184,20 @@ class Transaction:
         """
         self._rows.setdefault(sql, []).append(row)
 
+    def amend(self, sql: str, key: Any, *values: Any) -> None:
+        """What changes in the row with this key, among changes that one statement takes together.
+
+        ``sql`` selects from ``unnest`` of an array per column, the key first. Of several amendments with one key only
+        the last goes out. All go out behind the appended rows, so that a row may be amended in the exchange that
+        inserts it, and behind what is written: what changes the same columns is amended by the same statement.
+        """
+        self._amended.setdefault(sql, {})[key] = (key, *values)
+
+    def _unsent(self) -> bool:
+        return bool(self._writes or self._rows or self._amended)
+
     def _waiting(self) -> bool:
-        return self._to_begin or bool(self._writes) or bool(self._rows)
+        return self._to_begin or self._unsent()
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
@@ -202,6 +215,8 @@ class Transaction:
         writes, self._writes = self._writes, []
         rows, self._rows = self._rows, {}
         writes += [Written(*_together(sql, items)) for sql, items in rows.items()]
+        amended, self._amended = self._amended, {}
+        writes += [Written(*_together(sql, list(items.values()))) for sql, items in amended.items()]
         if not writes:
             return []
         asked = []
@@ -242,6 +257,7 @@ class Transaction:
             self._at_end = later
             self._writes.clear()
             self._rows.clear()
+            self._amended.clear()
             for subject in self.streams.keys() - taken:  # their locks are gone, new rows too
                 del self.streams[subject]
             raise
@@ -413,7 +429,7 @@ class Transaction:
     def commit(self) -> None:
         """Say the events and commit; wakes what waits for this transaction."""
         self.flush()
-        if self._writes or self._rows:
+        if self._unsent():
             with self._exchange():
                 self.connection.execute("commit", prepare=False)
         elif not self._to_begin:

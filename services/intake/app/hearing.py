@@ -248,10 +248,10 @@ def _derive(tx: Transaction, event: Received[Any]) -> None:
 
 
 def _derive_all(tx: Transaction, matters: list[UUID]) -> None:
-    for row in progress.standings(tx, matters):
-        state = _state(row)
-        if state != row["state"]:
-            progress.set_state(tx, row["matter_id"], state)
+    follows = {row["matter_id"]: (row["state"], _state(row)) for row in progress.standings(tx, matters)}
+    changed = {matter: state for matter, (before, state) in follows.items() if state != before}
+    if changed:
+        progress.set_states(tx, changed)
 
 
 def _state(row: progress.Row) -> MatterState:

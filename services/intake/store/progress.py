@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,16 +21,18 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class _Known:
-    """What decides whether an event brings something new: the parts there are, and the decision that stands."""
+    """What decides whether an event brings something new: the row and parts there are, and the decision that stands."""
 
+    begun: bool
     parts: set[UUID] = field(default_factory=set)
     decided_round: int | None = None
     served: bool = False
 
 
 _KNOWN = """
-select wanted.id as matter_id, case when decided_at is not null then decided_round end as decided_round,
-    served_at is not null as served, array(select assignment_id from part where part.matter_id = wanted.id) as parts
+select wanted.id as matter_id, progress.matter_id is not null as begun,
+    case when decided_at is not null then decided_round end as decided_round, served_at is not null as served,
+    array(select assignment_id from part where part.matter_id = wanted.id) as parts
 from unnest(%s::uuid[]) as wanted (id) left join progress on progress.matter_id = wanted.id
 """
 
@@ -51,7 +53,7 @@ def _known(tx: Transaction, matter: UUID) -> _Known:
 
 
 def _as_known(row: Row) -> _Known:
-    return _Known(set(row["parts"]), row["decided_round"], row["served"])
+    return _Known(row["begun"], set(row["parts"]), row["decided_round"], row["served"])
 
 
 def standings(tx: Transaction, matters: list[UUID]) -> list[Row]:
@@ -67,13 +69,24 @@ def standings(tx: Transaction, matters: list[UUID]) -> list[Row]:
     ).fetchall()
 
 
-def set_state(tx: Transaction, matter: UUID, to: MatterState) -> None:
-    """Set the state that follows."""
-    tx.write("update progress set state = %s where matter_id = %s", (to, matter))
+def set_states(tx: Transaction, states: Mapping[UUID, MatterState]) -> None:
+    """Set the states that follow, by matter."""
+    tx.write(
+        """
+        update progress set state = new.state from unnest(%s::uuid[], %s::text[]) as new (id, state)
+        where progress.matter_id = new.id
+        """,
+        (list(states), [state.value for state in states.values()]),
+    )
 
 
 def begin(tx: Transaction, matter: UUID) -> None:
     """See to it that a matter has a row."""
+    remembered: _Known | None = tx.memory.get(("progress", matter))
+    if remembered is not None:
+        if remembered.begun:
+            return
+        remembered.begun = True
     tx.write("insert into progress (matter_id) values (%s) on conflict do nothing", (matter,))
 
 
@@ -144,34 +157,54 @@ def add_part(
     if assignment in known.parts:
         return False
     known.parts.add(assignment)
-    tx.write(
+    tx.append(
         """
         insert into part (assignment_id, matter_id, agency_code, agency_name, role, state, round, since)
-        values (%s, %s, %s, %s, %s, 'sent', %s, %s)
+        select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+            %s::timestamptz[])
         """,
-        (assignment, matter, agency.code, agency.name, role, round_, at),
+        (assignment, matter, agency.code, agency.name, role.value, AssignmentState.SENT.value, round_, at),
     )
     return True
 
 
 def change_part(tx: Transaction, assignment: UUID, to: AssignmentState, at: datetime) -> None:
     """Set the state of a part; routing says that a part exists before it says what became of it."""
-    tx.write("update part set state = %s, since = %s where assignment_id = %s", (to, at, assignment))
+    tx.amend(
+        """
+        update part set state = new.state, since = new.since
+        from (select * from unnest(%s::uuid[], %s::text[], %s::timestamptz[])) as new (id, state, since)
+        where part.assignment_id = new.id
+        """,
+        assignment,
+        to.value,
+        at,
+    )
 
 
 def decide_parts(tx: Transaction, assignments: Sequence[UUID], round_: int) -> None:
     """Mark the parts that went into a decision."""
-    tx.write("update part set decided_round = %s where assignment_id = any(%s)", (round_, list(assignments)))
+    for assignment in assignments:
+        tx.amend(
+            """
+            update part set decided_round = new.round
+            from (select * from unnest(%s::uuid[], %s::int[])) as new (id, round) where part.assignment_id = new.id
+            """,
+            assignment,
+            round_,
+        )
 
 
 def start_clock(tx: Transaction, matter: UUID, clock: ClockStarted) -> None:
     """Insert a clock."""
     bound = clock.bound
-    tx.write(
+    tx.append(
         """
         insert into clock (clock_id, matter_id, rule, agency_code, agency_name, assignment_id, started_on, raw_due,
             legal_due, provisional)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (clock_id) do nothing
+        select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::date[],
+            %s::date[], %s::date[], %s::boolean[])
+        on conflict (clock_id) do nothing
         """,
         (
             clock.clock_id, matter, clock.rule, bound.code if bound else None, bound.name if bound else None,
@@ -182,35 +215,57 @@ def start_clock(tx: Transaction, matter: UUID, clock: ClockStarted) -> None:
 
 def move_clock(tx: Transaction, clock: ClockMoved) -> None:
     """Set a clock's dates."""
-    tx.write(
-        "update clock set raw_due = %s, legal_due = %s, provisional = %s where clock_id = %s",
-        (clock.raw_due, clock.legal_due, clock.provisional, clock.clock_id),
+    tx.amend(
+        """
+        update clock set raw_due = new.raw_due, legal_due = new.legal_due, provisional = new.provisional
+        from (select * from unnest(%s::uuid[], %s::date[], %s::date[], %s::boolean[]))
+            as new (id, raw_due, legal_due, provisional)
+        where clock.clock_id = new.id
+        """,
+        clock.clock_id,
+        clock.raw_due,
+        clock.legal_due,
+        clock.provisional,
     )
 
 
 def stop_clock(tx: Transaction, clock: ClockStopped) -> None:
     """Record how a clock ended."""
-    tx.write(
-        "update clock set outcome = %s, stopped_at = %s where clock_id = %s",
-        (clock.outcome, clock.stopped_at, clock.clock_id),
+    tx.amend(
+        """
+        update clock set outcome = new.outcome, stopped_at = new.stopped_at
+        from (select * from unnest(%s::uuid[], %s::text[], %s::timestamptz[])) as new (id, outcome, stopped_at)
+        where clock.clock_id = new.id
+        """,
+        clock.clock_id,
+        clock.outcome.value,
+        clock.stopped_at,
     )
 
 
 def breach_clock(tx: Transaction, clock: UUID) -> None:
     """Record that a clock's end has passed."""
-    tx.write("update clock set breached = true where clock_id = %s", (clock,))
+    tx.amend(
+        """
+        update clock set breached = true from (select * from unnest(%s::uuid[])) as new (id)
+        where clock.clock_id = new.id
+        """,
+        clock,
+    )
 
 
 def keep_document(tx: Transaction, matter: UUID, document: DocumentIssued) -> None:
     """Insert a document."""
-    tx.write(
+    tx.append(
         """
         insert into document (document_id, matter_id, kind, number, issuer_code, issuer_name, round, issued_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (document_id) do nothing
+        select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+            %s::timestamptz[])
+        on conflict (document_id) do nothing
         """,
         (
-            document.document_id, matter, document.kind, document.number, document.issuer.code, document.issuer.name,
-            document.round, document.issued_at,
+            document.document_id, matter, document.kind.value, document.number, document.issuer.code,
+            document.issuer.name, document.round, document.issued_at,
         ),
     )  # fmt: skip
 

@@ -193,6 +193,81 @@ def test_what_a_savepoint_undoes_is_neither_appended_nor_done_at_the_end(service
     assert kept(service_database) == [(6, "stays"), (3, "at the end"), (1, "at the end")]
 
 
+AMENDED = """
+update kept set word = new.word from (select * from unnest(%s::int[], %s::text[])) as new (number, word)
+where kept.number = new.number
+"""
+
+
+@pytest.fixture
+def table_kept(service_database: Looking) -> None:
+    service_database.execute(
+        "create table kept (position int generated always as identity, number int primary key, word text)"
+    )
+
+
+@pytest.mark.usefixtures("table_kept")
+def test_of_the_amendments_of_a_row_the_last_one_counts(service_database: Looking) -> None:
+    with database().transaction() as tx:
+        for number in (1, 2, 3):
+            tx.append(APPENDED, (number, "first"))
+        tx.settle()
+        for number, word in ((1, "second"), (2, "second"), (1, "third"), (1, None), (2, "last")):
+            tx.amend(AMENDED, number, word)
+        assert tx.execute("select word from kept where number = 2").fetchone() == {"word": "last"}
+        tx.amend(AMENDED, 3, "at commit")
+    assert kept(service_database) == [(1, None), (2, "last"), (3, "at commit")]
+
+
+@pytest.mark.usefixtures("table_kept")
+@pytest.mark.parametrize("amended_before", [True, False])
+def test_a_row_may_be_amended_in_the_exchange_that_inserts_it(service_database: Looking, amended_before: bool) -> None:
+    """``amended_before``: the statements are used first for a row that is there, so the amendment is the older one."""
+    service_database.execute("insert into kept (number, word) values (1, 'there')")
+    with database().transaction() as tx:
+        if amended_before:
+            tx.amend(AMENDED, 1, "amended")
+        tx.append(APPENDED, (2, "inserted"))
+        tx.amend(AMENDED, 2, "amended")
+        tx.append(APPENDED, (3, "inserted"))
+    first = "amended" if amended_before else "there"
+    assert kept(service_database) == [(1, first), (2, "amended"), (3, "inserted")]
+
+
+@pytest.mark.usefixtures("table_kept")
+def test_a_transaction_that_only_amends_commits_it(service_database: Looking) -> None:
+    service_database.execute("insert into kept (number, word) values (1, 'there')")
+    with database().transaction() as tx:
+        tx.execute("select 1")
+        tx.amend(AMENDED, 1, "amended")
+    assert kept(service_database) == [(1, "amended")]
+
+
+@pytest.mark.usefixtures("table_kept")
+def test_what_a_savepoint_undoes_is_not_amended(service_database: Looking) -> None:
+    service_database.execute("insert into kept (number, word) values (1, 'there'), (2, 'there'), (3, 'there')")
+    with database().transaction() as tx:
+        tx.amend(AMENDED, 1, "before")
+        with suppress(Refused), tx.savepoint():
+            tx.amend(AMENDED, 1, "undone")
+            tx.amend(AMENDED, 2, "undone")
+            raise Refused
+        with tx.savepoint():
+            tx.amend(AMENDED, 3, "stays")
+    assert sorted(kept(service_database)) == [(1, "before"), (2, "there"), (3, "stays")]
+
+
+@pytest.mark.usefixtures("table_kept")
+def test_a_savepoint_answers_for_its_own_amendments(service_database: Looking) -> None:
+    service_database.execute("alter table kept add constraint kept_short check (length(word) < 9)")
+    service_database.execute("insert into kept (number, word) values (1, 'there')")
+    with database().transaction() as tx:
+        with pytest.raises(psycopg.errors.CheckViolation), tx.savepoint():
+            tx.amend(AMENDED, 1, "much too long")
+        tx.append(APPENDED, (2, "goes on"))
+    assert kept(service_database) == [(1, "there"), (2, "goes on")]
+
+
 def test_questions_go_out_in_order_with_what_is_written_and_are_answered_by_the_next_exchange(
     service_database: Looking,
 ) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from lianban.chassis import auth
+from lianban.chassis import auth, transaction
 from lianban.chassis.time import at, now
 from lianban.contracts import agency_gateway, oversight, routing
 from lianban.contracts.codes import (
@@ -231,7 +231,9 @@ def test_every_event_may_come_twice(intake: Intake) -> None:
     assert twice == once
 
 
-def test_events_that_come_together_have_the_effect_that_they_have_one_by_one(intake: Intake) -> None:
+def test_events_that_come_together_have_the_effect_that_they_have_one_by_one(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = Petitioner(intake).case
     case.route().route().accept().progress().decide().serve().serve(NoticeChannel.SMS).close()
     case.reopen().accept().decide().serve()
@@ -263,8 +265,41 @@ def test_events_that_come_together_have_the_effect_that_they_have_one_by_one(int
     assert (kinds.count("routed"), kinds.count("decision_served")) == (3, 2)
     for table in tables:
         intake.look.execute(f"delete from {table} where matter_id = %s", (case.matter,))
+    monkeypatch.setattr(transaction, "statistics", transaction.QueryStatistics())
     intake.hear_together()
     assert everything() == one_by_one
+    runs = {" ".join(sql.split()): row[0] for sql, row in transaction.statistics.runs.items()}
+    batched = ("insert into progress", "insert into part", "update part set state", "update progress set state")
+    assert {start: sum(n for sql, n in runs.items() if sql.startswith(start)) for start in batched} == dict.fromkeys(
+        batched, 1
+    )
+
+
+def test_a_clock_may_start_move_end_and_stop_in_one_batch(intake: Intake) -> None:
+    case = Petitioner(intake).case
+    running = case.clock("rating", date(2026, 11, 25))
+    stopped = case.clock("handle", date(2026, 12, 22), bound=ECOLOGY)
+    for due in (date(2027, 1, 20), date(2027, 1, 22)):
+        moved = oversight.ClockMoved(clock_id=stopped, rule="handle", raw_due=due, legal_due=due, provisional=True)
+        case.hear(moved, source="oversight")
+    case.hear(
+        oversight.ClockBreached(clock_id=stopped, rule="handle", bound=ECOLOGY, legal_due=date(2027, 1, 22)),
+        source="oversight",
+    )
+    case.hear(
+        oversight.ClockStopped(clock_id=stopped, rule="handle", outcome=ClockOutcome.LATE, stopped_at=NOW),
+        source="oversight",
+    )
+    intake.look.execute("delete from clock where matter_id = %s", (case.matter,))
+    intake.hear_together()
+    rows = intake.look.execute("select * from clock where matter_id = %s order by rule", (case.matter,)).fetchall()
+    assert [
+        (row["clock_id"], row["legal_due"], row["provisional"], row["breached"], row["outcome"], row["stopped_at"])
+        for row in rows
+    ] == [
+        (stopped, date(2027, 1, 22), True, True, "late", NOW),
+        (running, date(2026, 11, 25), False, False, None, None),
+    ]
 
 
 def test_clocks_show_until_when_and_a_breach_is_told(intake: Intake) -> None:

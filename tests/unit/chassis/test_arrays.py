@@ -54,6 +54,14 @@ def test_one_row_goes_out_as_values_and_several_as_arrays() -> None:
     assert _together(sql, [(1, "x"), (2, "y")]) == (sql, [[1, 2], ["x", "y"]])
 
 
+def test_one_row_to_be_changed_goes_out_as_values_too() -> None:
+    sql = "update t set b = new.b from (select * from unnest(%s::uuid[], %s::text[])) as new (a, b) where t.a = new.a"
+    assert _together(sql, [(1, None)]) == (
+        "update t set b = new.b from (values (%s::uuid, %s::text)) as new (a, b) where t.a = new.a",
+        (1, None),
+    )
+
+
 def test_a_statement_that_does_more_with_its_rows_keeps_its_arrays() -> None:
     sql = "insert into t (a) select min(a) from unnest(%s::int[]) as new (a)"
     assert _together(sql, [(1,)]) == (sql, [[1]])
