@@ -177,11 +177,14 @@ class Transaction:
         """:meth:`write` for each of many rows."""
         self._writes.extend(Written(sql, row) for row in rows)
 
-    def append(self, sql: str, row: Sequence[Any]) -> None:
+    def append(self, sql: str, row: Sequence[Any], *, behind: str | None = None) -> None:
         """A row among those that one statement takes together: ``sql`` selects from ``unnest`` of an array per column.
 
         Rows go out in their order, behind what was written until then; nothing written after them may stand on them.
+        ``behind``: the statement that appends the rows to which these refer; it goes out before this one.
         """
+        if behind is not None:
+            self._rows.setdefault(behind, [])
         self._rows.setdefault(sql, []).append(row)
 
     def amend(self, sql: str, key: Any, *values: Any) -> None:
@@ -214,7 +217,7 @@ class Transaction:
             self._to_begin = False
         writes, self._writes = self._writes, []
         rows, self._rows = self._rows, {}
-        writes += [Written(*_together(sql, items)) for sql, items in rows.items()]
+        writes += [Written(*_together(sql, items)) for sql, items in rows.items() if items]
         amended, self._amended = self._amended, {}
         writes += [Written(*_together(sql, list(items.values()))) for sql, items in amended.items()]
         if not writes:

@@ -67,20 +67,22 @@ def draft(tx: Transaction, document: Document) -> bool:
     """
     remembered = tx.memory.get((_MEMORY, document.matter_id))
     if remembered is None:
-        return tx.execute(_DRAFT, _row(document)).rowcount == 1
+        return tx.execute(DRAFT, [[value] for value in _row(document)]).rowcount == 1
     if document.id in remembered:
         return False
     remembered.add(document.id)
-    tx.write(_DRAFT, _row(document))
+    tx.append(DRAFT, _row(document))
     return True
 
 
-_DRAFT = """
+DRAFT = """
     insert into document (id, matter_id, kind, round, issuer_code, issuer_name, names, facts, state, happened_at,
         next_try_at, trace)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, 'drafted', %s, %s, %s)
+    select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::jsonb[],
+        %s::jsonb[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[])
     on conflict on constraint document_once_per_round do nothing
 """
+"""Appends drafts; notices that refer to one are appended behind it."""
 
 
 def _row(document: Document) -> tuple[Any, ...]:
@@ -93,6 +95,7 @@ def _row(document: Document) -> tuple[Any, ...]:
         document.issuer.name,
         Jsonb([{"code": n.code, "name": n.name} for n in document.names]),
         Jsonb(document.facts),
+        "drafted",
         document.happened_at,
         document.happened_at,
         document.trace,

@@ -102,6 +102,7 @@ def withdraw(tx: Transaction, matter_id: UUID, at: datetime) -> None:
     that is noted (:func:`services.notification.store.notices.sent`).
     """
     tx.memory.pop((_MEMORY, matter_id), None)
+    tx.settle()  # notices of the same batch must be there to be cancelled
     tx.write("update matter set withdrawn_at = %s where id = %s", (at, matter_id))
     tx.write(
         "update notice set state = 'cancelled' where matter_id = %s and state in ('waiting', 'queued', 'sending')",

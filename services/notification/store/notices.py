@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import NoticeChannel, NoticeKind
+from services.notification.store import documents
 
 HOLD = timedelta(minutes=2)
 """After this time a notice that is still being handed over is taken to be abandoned by a worker that died."""
@@ -44,13 +45,15 @@ def _read(row: dict[str, Any]) -> Notice:
 
 def add(tx: Transaction, notices: Iterable[Notice]) -> None:
     """Put notices on the list; one that is there already stays as it is."""
-    tx.write_many(
-        """
-        insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at,
-            next_try_at, sent_at, trace)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
-        """,
-        [
+    for n in notices:
+        tx.append(
+            """
+            insert into notice (id, matter_id, kind, channel, document_id, facts, state, message_id, happened_at,
+                next_try_at, sent_at, trace)
+            select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::jsonb[], %s::text[],
+                %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+            on conflict do nothing
+            """,
             (
                 n.id,
                 n.matter_id,
@@ -64,10 +67,9 @@ def add(tx: Transaction, notices: Iterable[Notice]) -> None:
                 n.happened_at,
                 n.sent_at,
                 n.trace,
-            )
-            for n in notices
-        ],
-    )
+            ),
+            behind=documents.DRAFT,
+        )
 
 
 def agencies_told(tx: Transaction, matter_id: UUID) -> tuple[str, list[str]]:

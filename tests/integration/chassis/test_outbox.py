@@ -193,6 +193,22 @@ def test_what_a_savepoint_undoes_is_neither_appended_nor_done_at_the_end(service
     assert kept(service_database) == [(6, "stays"), (3, "at the end"), (1, "at the end")]
 
 
+@pytest.mark.parametrize("referring_first", [True, False])
+def test_rows_that_refer_to_appended_rows_go_out_behind_them(service_database: Looking, referring_first: bool) -> None:
+    """``referring_first``: the first of them refers to nothing and is appended before there is anything to refer to."""
+    service_database.execute("create table kept (number int primary key, word text)")
+    service_database.execute("create table about (number int references kept)")
+    about = "insert into about (number) select * from unnest(%s::int[])"
+    with database().transaction() as tx:
+        if referring_first:
+            tx.append(about, (None,), behind=APPENDED)
+        for number in (1, 2):
+            tx.append(APPENDED, (number, "w"))
+            tx.append(about, (number,), behind=APPENDED)
+    rows = service_database.execute("select number from about where number is not null order by number").fetchall()
+    assert [row["number"] for row in rows] == [1, 2]
+
+
 AMENDED = """
 update kept set word = new.word from (select * from unnest(%s::int[], %s::text[])) as new (number, word)
 where kept.number = new.number

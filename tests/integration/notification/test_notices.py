@@ -8,16 +8,24 @@ from uuid import uuid4
 import pypdf
 import pytest
 
-from lianban.chassis import auth
+from lianban.chassis import auth, transaction
 from lianban.chassis.errors import Retry
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
 from lianban.chassis.time import now
-from lianban.contracts.codes import AgencyRole, DecidedBy, DocumentKind, NoticeChannel, NoticeKind, TransferKind
+from lianban.contracts.codes import (
+    AgencyRole,
+    ClosingReason,
+    DecidedBy,
+    DocumentKind,
+    NoticeChannel,
+    NoticeKind,
+    TransferKind,
+)
 from lianban.contracts.intake import MatterOpened, MatterWithdrawn
 from lianban.contracts.notification import DocumentIssued, NoticeFailed, NoticeSent, NoticeServed
 from lianban.contracts.refs import AssignmentRef
-from lianban.contracts.routing import CaseAccepted, CaseRouted
+from lianban.contracts.routing import CaseAccepted, CaseClosed, CaseRouted
 from services.notification.app import sending
 from services.notification.app.hearing import HANDLERS
 from services.notification.store import matters
@@ -164,6 +172,51 @@ def test_a_batch_of_events_drafts_each_document_once(notification: Notification)
     assert waiting == {"n": 4}  # portal and e-mail of each document
     told = [event.kind for event in notification.said(NoticeSent)]
     assert told == [NoticeKind.REGISTERED, NoticeKind.REROUTED, NoticeKind.ACCEPTED]
+
+
+def test_a_batch_cancels_the_notices_that_it_made_for_a_matter_that_is_withdrawn_in_it(
+    notification: Notification,
+) -> None:
+    notification.register()
+    accepted = CaseAccepted(assignment_id=uuid4(), lead=ECOLOGY, co_handlers=(), round=1, accepted_at=NOW)
+    with database().transaction() as tx:
+        tx.lock(notification.matter)
+        matters.load(tx, [notification.matter])
+        tx.settle()
+        for event in (accepted, MatterWithdrawn(withdrawn_at=NOW), accepted):
+            HANDLERS[type(event)](tx, Received(uuid4(), notification.matter, "routing", 1, NOW, event))
+    rows = notification.look.execute("select kind, channel, state from notice order by kind, channel").fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        ("accepted", "email", "cancelled"),
+        ("accepted", "portal", "cancelled"),
+        ("registered", "email", "cancelled"),
+        ("registered", "portal", "sent"),
+    ]
+
+
+def test_the_notices_of_a_batch_of_many_matters_are_one_statement_behind_their_documents(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notification.register()
+    first, second = notification.matter, uuid4()
+    notification.matter = second
+    notification.register()
+    accepted = CaseAccepted(assignment_id=uuid4(), lead=ECOLOGY, co_handlers=(), round=1, accepted_at=NOW)
+    closed = CaseClosed(reason=ClosingReason.WINDOW_OVER, closed_at=NOW)
+    monkeypatch.setattr(transaction, "statistics", transaction.QueryStatistics())
+    with database().transaction() as tx:
+        tx.lock_all([first, second])
+        matters.load(tx, [first, second])
+        tx.settle()
+        for matter, event in ((first, closed), (first, accepted), (second, accepted), (second, closed)):
+            HANDLERS[type(event)](tx, Received(uuid4(), matter, "routing", 1, NOW, event))
+    counts = notification.look.execute(
+        "select (select count(*) from document) as documents, count(document_id) as waiting, count(*) as all"
+        " from notice where kind <> 'registered'"
+    ).fetchone()
+    assert counts == {"documents": 2, "waiting": 4, "all": 8}
+    runs = {sql.split()[2]: row[0] for sql, row in transaction.statistics.runs.items() if "insert into" in sql}
+    assert (runs["document"], runs["notice"]) == (1, 1)
 
 
 def test_a_mail_server_that_asks_to_wait_gets_the_same_message_again(notification: Notification) -> None:
