@@ -191,8 +191,9 @@ class Transaction:
         """What changes in the row with this key, among changes that one statement takes together.
 
         ``sql`` selects from ``unnest`` of an array per column, the key first. Of several amendments with one key only
-        the last goes out. All go out behind the appended rows, so that a row may be amended in the exchange that
-        inserts it, and behind what is written: what changes the same columns is amended by the same statement.
+        the last goes out, in the place of the first. All go out behind the appended rows, so that a row may be amended
+        in the exchange that inserts it, and behind what is written: what changes the same columns is amended by the
+        same statement.
         """
         self._amended.setdefault(sql, {})[key] = (key, *values)
 
@@ -244,7 +245,8 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What happens inside is undone when an exception leaves the block: rows, events emitted, streams taken."""
+        """What happens inside is undone when an exception leaves the block: rows, events emitted, streams taken; what
+        the memory holds is forgotten."""
         emitted, taken = len(self._emitted), set(self.streams)
         later = {action: dict(items) for action, items in self._at_end.items()}
         self.settle()
@@ -261,6 +263,7 @@ class Transaction:
             self._writes.clear()
             self._rows.clear()
             self._amended.clear()
+            self.memory.clear()  # it may hold what is undone
             for subject in self.streams.keys() - taken:  # their locks are gone, new rows too
                 del self.streams[subject]
             raise

@@ -210,10 +210,7 @@ def fetch_due() -> int:
     answer = fetch("agency_gateway", "/internal/v1/statements", {"ids": [str(i) for i in due]}, purpose="routing")
     found = {UUID(item["id"]): item for item in answer["items"]}
     with database().transaction() as tx:
-        for statement_id in due:
-            item = found.get(statement_id)
-            if item is None:
-                continue
+        for statement_id, item in sorted(found.items()):  # in one order for all that write them
             body = json.dumps({key: item.get(key) for key in KEPT}, ensure_ascii=False)
             texts.put_statement_text(tx, statement_id, seal(body, context=statement_context(statement_id)))
     if not found:

@@ -128,45 +128,45 @@ def run_due() -> int:
     for case_id in due:
         if case_id not in found:
             log.warning("suggestion.no_text", case_id=str(case_id))
-    waiting = [_Waiting(case_id, at + LENT, found.get(case_id), scores.get(case_id, {})) for case_id in due]
+    waiting = [_Waiting(case_id, found.get(case_id), scores.get(case_id, {})) for case_id in due]
     try:
-        _suggest_for(waiting)
+        _suggest_for(waiting, lent_until=at + LENT)
     except UNAVAILABLE:
         _again(due)
         raise
     except Exception as error:  # noqa: BLE001 - found again, and told, with the matter that it concerns
         log.info("suggestion.one_by_one", cases=len(waiting), reason=type(error).__name__)
-        _one_by_one(waiting)
+        _one_by_one(waiting, lent_until=at + LENT)
     return len(due)
 
 
 def _again(due: list[UUID]) -> None:
     """Somebody was out of reach: take these matters again soon."""
     with database().transaction() as tx:
-        for case_id in sorted(due, key=str):
+        tx.lock_all(due)
+        for case_id in due:
             texts.want_suggestion(tx, case_id, at=now() + AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     case_id: UUID
-    lent_until: datetime
     text: MatterText | None
     scores: Any
 
 
-def _one_by_one(waiting: list[_Waiting]) -> None:
+def _one_by_one(waiting: list[_Waiting], *, lent_until: datetime) -> None:
     """Suggest for each matter by itself: the one for which it fails comes again, and the others are done."""
     for item in waiting:
         try:
-            _suggest_for([item])
+            _suggest_for([item], lent_until=lent_until)
         except UNAVAILABLE:
             raise
         except Exception:
             log.exception("suggestion.failed", case_id=str(item.case_id))
 
 
-def _suggest_for(waiting: list[_Waiting]) -> None:
+def _suggest_for(waiting: list[_Waiting], *, lent_until: datetime) -> None:
     """Suggest for some matters in one transaction."""
     at = now()
     with database().transaction() as tx:
@@ -175,8 +175,8 @@ def _suggest_for(waiting: list[_Waiting]) -> None:
         cases.prepare(tx, ids)
         tx.settle()
         types, agencies = registers.for_suggesting(tx)
+        texts.suggestions_made(tx, ids, lent_until=lent_until)
         for item in waiting:
-            texts.suggestion_made(tx, item.case_id, lent_until=item.lent_until)
             if item.text is not None:
                 with traces.span("suggest", parent=tx.trace_of(item.case_id)):
                     _suggest(tx, item.case_id, item.text, item.scores, types, agencies, at=at)

@@ -97,13 +97,14 @@ def _case(row: Row, assignments: list[Assignment]) -> Case:
     )
 
 
-_MEMORY, _WRITTEN = "petition case", "assignments as written"
+_MEMORY, _WRITTEN, _VOTES = "petition case", "assignments as written", "votes"
 
 
 def prepare(tx: Transaction, case_ids: list[UUID]) -> None:
-    """Ask for many cases, into the transaction's memory, each for the next :func:`load`."""
+    """Ask for many cases and their votes, into the transaction's memory, each case for the next :func:`load`."""
     parts: dict[UUID, list[Assignment]] = {case_id: [] for case_id in case_ids}
     tx.memory.update({(_MEMORY, case_id): None for case_id in case_ids})
+    tx.memory.update({(_VOTES, case_id): {} for case_id in case_ids})
 
     def take_parts(rows: list[Row]) -> None:
         for row in rows:
@@ -112,6 +113,11 @@ def prepare(tx: Transaction, case_ids: list[UUID]) -> None:
     def take(rows: list[Row]) -> None:
         tx.memory.update({(_MEMORY, row["id"]): _remember(tx, _case(row, parts[row["id"]])) for row in rows})
 
+    def take_votes(rows: list[Row]) -> None:
+        for row in rows:
+            _remember_vote(tx, row["case_id"], row["round"], _vote(row))
+
+    tx.ask("select * from rating where case_id = any(%s)", (case_ids,), take_votes)
     tx.ask("select * from assignment where case_id = any(%s) order by position", (case_ids,), take_parts)
     tx.ask("select * from petition_case where id = any(%s)", (case_ids,), take)
 
@@ -138,93 +144,113 @@ def load(tx: Transaction, case_id: UUID) -> Case | None:
     return _remember(tx, _case(row, [_assignment(item) for item in rows]))
 
 
+_ADD = """
+insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims,
+    accused, blocked, anonymous, reachable, imported, state, attention, suggest_due)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (id) do nothing
+"""
+
+
 def add(tx: Transaction, case: Case, *, suggest_at: datetime) -> bool:
-    """Add a new case; false when it is there already."""
-    tx.memory.pop((_MEMORY, case.id), None)  # what was read for the batch says that there is none
-    return bool(
-        tx.execute(
-            """
-            insert into petition_case (id, number, channel, purpose, region_code, region_name, received_at, claims,
-                accused, blocked, anonymous, reachable, imported, state, attention, suggest_due)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            on conflict (id) do nothing
-            """,
-            (
-                case.id,
-                case.number,
-                case.channel,
-                case.purpose,
-                case.region_code,
-                case.region_name,
-                case.received_at,
-                Jsonb([{"id": str(c.id), "ordinal": c.ordinal} for c in case.claims]),
-                list(case.accused),
-                sorted(case.blocked),
-                case.anonymous,
-                case.reachable,
-                case.imported,
-                case.state.value,
-                case.attention.value if case.attention else None,
-                suggest_at,
-            ),
-        ).rowcount
+    """Add a new case; false when it is there already.
+
+    Where it was read for the batch that there is none, nothing is asked: its stream is taken, so nobody else adds it.
+    """
+    row = (
+        case.id,
+        case.number,
+        case.channel,
+        case.purpose,
+        case.region_code,
+        case.region_name,
+        case.received_at,
+        Jsonb([{"id": str(c.id), "ordinal": c.ordinal} for c in case.claims]),
+        list(case.accused),
+        sorted(case.blocked),
+        case.anonymous,
+        case.reachable,
+        case.imported,
+        case.state.value,
+        case.attention.value if case.attention else None,
+        suggest_at,
     )
+    if (_MEMORY, case.id) not in tx.memory:
+        return bool(tx.execute(_ADD, row).rowcount)
+    if tx.memory[_MEMORY, case.id] is not None:
+        return False
+    tx.write(_ADD, row)
+    tx.memory[_MEMORY, case.id] = _remember(tx, case)
+    return True
 
 
 def save(tx: Transaction, case: Case) -> None:
-    """Write a changed case and its assignments; the version rises by one."""
-    dispute = case.dispute
-    tx.write(
-        """
-        update petition_case set blocked = %s, state = %s, attention = %s, round = %s, matter_type = %s, dispute = %s,
-            decision_id = %s, decided_at = %s, served_at = %s, close_due = %s, version = version + 1
-        where id = %s
-        """,
-        (
-            sorted(case.blocked),
-            case.state.value,
-            case.attention.value if case.attention else None,
-            case.round,
-            case.matter_type,
-            Jsonb(
-                {
-                    "parties": [_plain(p) for p in dispute.parties],
-                    "decider": _plain(dispute.decider),
-                    "at": dispute.at.isoformat(),
-                }
-            )
-            if dispute
-            else None,
-            case.decision_id,
-            case.decided_at,
-            case.served_at,
-            case.close_due,
-            case.id,
-        ),
-    )
+    """Write a changed case and its assignments; the version rises by one. The next :func:`load` gives this very case.
+
+    A case that changes several times in one exchange is written once, as it is at last. The case's stream is held.
+    """
     case.version += 1
+    dispute = case.dispute
+    tx.amend(
+        """
+        update petition_case set state = new.state, attention = new.attention, round = new.round,
+            matter_type = new.matter_type, dispute = new.dispute, decision_id = new.decision_id,
+            decided_at = new.decided_at, served_at = new.served_at, close_due = new.close_due, version = new.version
+        from (select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::jsonb[], %s::uuid[],
+                %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::int[]))
+            as new (id, state, attention, round, matter_type, dispute, decision_id, decided_at, served_at, close_due,
+                version)
+        where petition_case.id = new.id
+        """,
+        case.id,
+        case.state.value,
+        case.attention.value if case.attention else None,
+        case.round,
+        case.matter_type,
+        Jsonb(
+            {
+                "parties": [_plain(p) for p in dispute.parties],
+                "decider": _plain(dispute.decider),
+                "at": dispute.at.isoformat(),
+            }
+        )
+        if dispute
+        else None,
+        case.decision_id,
+        case.decided_at,
+        case.served_at,
+        case.close_due,
+        case.version,
+    )
     written = tx.memory.get((_WRITTEN, case.id), {})
     changed = [item for item in case.assignments if written.get(item.id) != _changing(item)]
-    if changed:
-        # Ended parts first: the constraints on one lead and one part per agency hold at every row.
-        ordered = sorted(changed, key=lambda a: (a.active, a.position))
-        tx.write_many(
+    # Ended parts first: the constraints on one lead and one part per agency hold at every row.
+    for item in sorted(changed, key=lambda a: (a.active, a.position)):
+        tx.amend(
             """
             insert into assignment (id, case_id, position, round, agency_code, agency_name, role, kind, claims, state,
-                                    binding, sent_at, objection, statement_id, results)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                binding, sent_at, objection, statement_id, results)
+            select id, case_id, position, round, agency_code, agency_name, role, kind, claims::uuid[], state,
+                binding, sent_at, objection, statement_id, results
+            from (select * from unnest(%s::uuid[], %s::uuid[], %s::int[], %s::int[], %s::text[], %s::text[],
+                    %s::text[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::timestamptz[], %s::jsonb[],
+                    %s::uuid[], %s::jsonb[]))
+                as new (id, case_id, position, round, agency_code, agency_name, role, kind, claims, state,
+                    binding, sent_at, objection, statement_id, results)
             on conflict (id) do update set state = excluded.state, binding = excluded.binding,
                 objection = excluded.objection, statement_id = excluded.statement_id, results = excluded.results
             """,
-            [_row(case.id, item) for item in ordered],
+            item.id,
+            *_row(case.id, item),
         )
-    _remember(tx, case)
+    tx.memory[_MEMORY, case.id] = _remember(tx, case)
 
 
 def _row(case_id: UUID, item: Assignment) -> tuple[Any, ...]:
+    """The columns of an assignment behind its id; claims as the text of an array, because an array of arrays is none
+    that a column's values could be taken from."""
     objection = item.objection
     return (
-        item.id,
         case_id,
         item.position,
         item.round,
@@ -232,7 +258,7 @@ def _row(case_id: UUID, item: Assignment) -> tuple[Any, ...]:
         item.agency.name,
         item.role.value,
         item.kind.value,
-        list(item.claims),
+        f"{{{','.join(map(str, item.claims))}}}",
         item.state.value,
         item.binding,
         item.sent_at,
@@ -278,30 +304,48 @@ def next_history_position(tx: Transaction, case_id: UUID) -> int:
 
 def put_votes(tx: Transaction, case_id: UUID, round_: int, votes: tuple[RatingVote, ...], *, at: datetime) -> None:
     """Keep votes; a later vote for the same target replaces the earlier one."""
-    tx.write_many(
-        """
-        insert into rating (case_id, round, target, agency_code, value, rated_at) values (%s, %s, %s, %s, %s, %s)
-        on conflict (case_id, round, target, agency_code) do update
-            set value = excluded.value, rated_at = excluded.rated_at
-        """,
-        [
-            (case_id, round_, vote.target.value, vote.agency.code if vote.agency else "", vote.value.value, at)
-            for vote in votes
-        ],
-    )
+    for vote in votes:
+        tx.append(
+            """
+            insert into rating (case_id, round, target, agency_code, value, rated_at)
+            select distinct on (id, round, target, agency) id, round, target, agency, value, at
+            from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+                with ordinality as new (id, round, target, agency, value, at, ordinality)
+            order by id, round, target, agency, ordinality desc
+            on conflict (case_id, round, target, agency_code) do update
+                set value = excluded.value, rated_at = excluded.rated_at
+            """,
+            (case_id, round_, vote.target.value, vote.agency.code if vote.agency else "", vote.value.value, at),
+        )
+        _remember_vote(tx, case_id, round_, vote)
 
 
 def votes(tx: Transaction, case_id: UUID, round_: int) -> list[RatingVote]:
     """The votes of a round."""
+    remembered: _Votes | None = tx.memory.get((_VOTES, case_id))
+    if remembered is not None:
+        return list(remembered.get(round_, {}).values())
     rows = tx.execute("select * from rating where case_id = %s and round = %s", (case_id, round_))
-    return [
-        RatingVote(
-            RatingTarget(row["target"]),
-            RatingValue(row["value"]),
-            AgencyRef(row["agency_code"], "") if row["agency_code"] else None,
-        )
-        for row in rows
-    ]
+    return [_vote(row) for row in rows]
+
+
+_Votes = dict[int, dict[tuple[RatingTarget, str], RatingVote]]
+"""By round and target, as the memory holds them."""
+
+
+def _vote(row: Row) -> RatingVote:
+    return RatingVote(
+        RatingTarget(row["target"]),
+        RatingValue(row["value"]),
+        AgencyRef(row["agency_code"], "") if row["agency_code"] else None,
+    )
+
+
+def _remember_vote(tx: Transaction, case_id: UUID, round_: int, vote: RatingVote) -> None:
+    remembered: _Votes | None = tx.memory.get((_VOTES, case_id))
+    if remembered is not None:
+        target = vote.target, vote.agency.code if vote.agency else ""
+        remembered.setdefault(round_, {})[target] = vote
 
 
 def due_for_closing(tx: Transaction, *, at: datetime, limit: int) -> list[UUID]:

@@ -24,9 +24,11 @@ def take_due_cases(tx: Transaction, *, at: datetime, until: datetime, limit: int
     return [row["id"] for row in rows]
 
 
-def suggestion_made(tx: Transaction, case_id: UUID, *, lent_until: datetime) -> None:
-    """The case no longer waits for a suggestion, unless its text changed since it was lent until that moment."""
-    tx.write("update petition_case set suggest_due = null where id = %s and suggest_due = %s", (case_id, lent_until))
+def suggestions_made(tx: Transaction, case_ids: list[UUID], *, lent_until: datetime) -> None:
+    """These cases no longer wait for a suggestion, unless their text changed since they were lent until that moment."""
+    tx.write(
+        "update petition_case set suggest_due = null where id = any(%s) and suggest_due = %s", (case_ids, lent_until)
+    )
 
 
 def want_suggestion(tx: Transaction, case_id: UUID, *, at: datetime) -> None:
@@ -71,10 +73,11 @@ def put_statement(
     fetch_at: datetime,
 ) -> None:
     """A department said something; its words are to be fetched."""
-    tx.write(
+    tx.append(
         """
         insert into statement (id, case_id, assignment_id, agency_code, kind, refused, stated_at, fetch_due)
-        values (%s, %s, %s, %s, %s, %s, %s, %s)
+        select * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::timestamptz[])
         on conflict (id) do nothing
         """,
         (statement_id, case_id, assignment_id, agency_code, kind, refused, stated_at, fetch_at),
@@ -96,7 +99,14 @@ def take_due_statements(tx: Transaction, *, at: datetime, until: datetime, limit
 
 def put_statement_text(tx: Transaction, statement_id: UUID, body: bytes) -> None:
     """Keep a statement's sealed words."""
-    tx.write("update statement set body = %s, fetch_due = null where id = %s", (body, statement_id))
+    tx.amend(
+        """
+        update statement set body = new.body, fetch_due = null
+        from (select * from unnest(%s::uuid[], %s::bytea[])) as new (id, body) where statement.id = new.id
+        """,
+        statement_id,
+        body,
+    )
 
 
 def statements(tx: Transaction, case_id: UUID) -> list[dict[str, Any]]:

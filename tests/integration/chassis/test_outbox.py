@@ -273,6 +273,18 @@ def test_what_a_savepoint_undoes_is_not_amended(service_database: Looking) -> No
     assert sorted(kept(service_database)) == [(1, "before"), (2, "there"), (3, "stays")]
 
 
+@pytest.mark.usefixtures("service_database")
+def test_what_was_remembered_is_forgotten_where_a_savepoint_undoes_it() -> None:
+    with database().transaction() as tx:
+        with tx.savepoint():
+            tx.memory["kept", 1] = "stays"
+        assert tx.memory == {("kept", 1): "stays"}
+        with suppress(Refused), tx.savepoint():
+            tx.memory["kept", 1] = "undone"
+            raise Refused
+        assert tx.memory == {}
+
+
 @pytest.mark.usefixtures("table_kept")
 def test_a_savepoint_answers_for_its_own_amendments(service_database: Looking) -> None:
     service_database.execute("alter table kept add constraint kept_short check (length(word) < 9)")

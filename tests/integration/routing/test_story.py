@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from lianban.chassis import time
+from lianban.chassis import time, transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.inbox import Received
 from lianban.chassis.runtime import database
@@ -416,6 +416,114 @@ def test_a_withdrawal_that_comes_in_one_batch_with_the_registration_has_its_effe
         for event in (registered, MatterWithdrawn(withdrawn_at=NOW)):
             HANDLERS[type(event)](tx, Received(uuid4(), other, "intake", 1, NOW, event))
     assert state(city, other) == (MatterState.WITHDRAWN.value, None)
+
+
+class Batch:
+    """Events that routing hears as one batch, as soon as the block ends."""
+
+    def __init__(self, city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.heard: list[Received[Any]] = []
+        self.patch = monkeypatch.context()
+        self.city = city
+
+    def hear(self, event: Any, subject: UUID, *, at: datetime = NOW, source: str = "intake") -> None:
+        self.heard.append(Received(uuid4(), subject, source, 1, at, event))
+
+    def __enter__(self) -> None:
+        self.patch.__enter__().setattr(self.city, "hear", self.hear)
+
+    def __exit__(self, *_: object) -> None:
+        self.patch.__exit__(None, None, None)
+        subjects = list(dict.fromkeys(event.subject for event in self.heard))
+        with database().transaction() as tx:
+            tx.ask_for(subjects)
+            cases.prepare(tx, subjects)
+            tx.settle()
+            for event in self.heard:
+                HANDLERS[type(event.data)](tx, event)
+
+
+@pytest.mark.parametrize("detours", [False, True])
+def test_a_batch_takes_two_matters_from_acceptance_to_their_end_with_one_statement_of_each_kind(
+    city: City, monkeypatch: pytest.MonkeyPatch, detours: bool
+) -> None:
+    """``detours``: a statement that is refused and a rating that closes nothing, after which the case is read again."""
+
+    def end(matter: UUID) -> None:
+        departments = Departments(city, matter)
+        departments.accept("city-ecology", "city-urban")
+        departments.say(gateway.AgencyProgressed, "city-ecology")
+        departments.opine("city-urban")
+        departments.reply("city-ecology")
+        if detours:
+            departments.reply("city-ecology")
+        serve(city, matter)
+        if detours:
+            rate(city, matter, "city-urban")
+        rate(city, matter, "city-ecology", "city-urban", solved=True)
+
+    def everything(matter: UUID) -> dict[str, list[tuple[Any, ...]]]:
+        columns = {
+            "petition_case": "state, attention, round, version, decided_at, served_at, close_due",
+            "assignment": "position, agency_code, role, state, binding, results::text, statement_id is null as no",
+            "statement": "agency_code, kind, refused",
+            "history": "position, type, actor",
+            "rating": "round, target, agency_code, value, rated_at",
+        }
+        found = {}
+        for table, wanted in columns.items():
+            key = "id" if table == "petition_case" else "case_id"
+            order = "agency_code, kind, refused" if table == "statement" else "1, 2, 3"
+            sql = f"select {wanted} from {table} where {key} = %s order by {order}"
+            found[table] = [tuple(row.values()) for row in city.connection.execute(sql, (matter,))]
+        for claim in city.matters[matter]["claims"]:
+            found["assignment"] = [
+                tuple(str(value).replace(claim["id"], str(claim["ordinal"])) for value in row)
+                for row in found["assignment"]
+            ]
+        return found
+
+    single, first, second = (city.register() for _ in range(3))
+    for matter in (single, first, second):
+        assign(matter, ("city-ecology", LEAD), ("city-urban", CO))
+    end(single)
+    monkeypatch.setattr(transaction, "statistics", transaction.QueryStatistics())
+    with Batch(city, monkeypatch):
+        end(first)
+        end(second)
+    expected = everything(single)
+    assert expected["petition_case"][0][:2] == ("closed", None)
+    assert [len(expected[table]) for table in ("assignment", "statement", "rating")] == [2, 6 if detours else 5, 3]
+    assert everything(first) == everything(second) == expected
+    if detours:
+        return
+    runs = {" ".join(sql.split()): row[0] for sql, row in transaction.statistics.runs.items()}
+    for start in ("update petition_case", "insert into assignment", "insert into statement", "insert into rating"):
+        assert [n for sql, n in runs.items() if sql.startswith(start)] == [1], start
+    assert [n for sql, n in runs.items() if "from rating" in sql] == [1]
+
+
+def test_a_lead_that_ends_in_a_batch_makes_room_for_the_next_one_in_it(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_policy(monkeypatch, Policy(automatic_objections=True))
+    matter = city.register()
+    assign(matter, ("city-ecology", LEAD), ("city-urban", CO))
+    departments = Departments(city, matter)
+    with Batch(city, monkeypatch):
+        departments.accept("city-urban")
+        departments.object_("city-ecology", proposed="city-water")
+    rows = city.connection.execute(
+        "select agency_code, role, state from assignment where case_id = %s order by position", (matter,)
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("city-ecology", "lead", "released"),
+        ("city-urban", "co_handler", "accepted"),
+        ("city-water", "lead", "sent"),
+    ]
+    with Batch(city, monkeypatch):
+        departments.object_("city-water", proposed="dongping-town")
+    assert departments.part("dongping-town") is not None
 
 
 def test_a_supplement_that_comes_while_a_suggestion_is_made_is_fetched_all_the_same(
