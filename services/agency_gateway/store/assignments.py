@@ -8,11 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import Cursor
+
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, TransferKind
 from lianban.contracts.refs import AgencyRef
 from services.agency_gateway.store import desk
 from services.agency_gateway.store.rows import only
+
+Row = dict[str, Any]
 
 _NOT_BLOCKED = """
     not exists (
@@ -111,9 +115,13 @@ def put(tx: Transaction, sent: Assignment) -> Assignment:
     """Keep an assignment that was sent; sent again it is brought up to date and its version goes on."""
     loaded = _loaded(tx, sent.matter_id)
     if loaded is None:
-        return _read(only(tx.execute(f"{_PUT} returning *", _columns(sent))))
-    before = loaded.get(sent.id, sent)
-    tx.write(_PUT, _columns(sent))
+        return _read(only(_put_now(tx, sent)))
+    before = loaded.get(sent.id)
+    if before is None:
+        tx.append(PUT, _columns(sent))
+        before = sent
+    else:
+        _put_now(tx, sent)  # what the batch amended until now goes out before
     loaded[sent.id] = replace(
         before,
         claims=sent.claims,
@@ -127,20 +135,33 @@ def put(tx: Transaction, sent: Assignment) -> Assignment:
     return loaded[sent.id]
 
 
-_PUT = """
+PUT = """
 insert into assignment (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
     region_code, region_name, matter_type, binding, state, sent_at, changed_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+select id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims::uuid[], round,
+    region_code, region_name, matter_type, binding, state, sent_at, changed_at
+from (select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::text[], %s::timestamptz[],
+        %s::timestamptz[]))
+    as new (id, matter_id, number, agency_code, agency_name, role, transfer_kind, claims, round,
+        region_code, region_name, matter_type, binding, state, sent_at, changed_at)
 on conflict (id) do update set claims = excluded.claims, round = excluded.round, binding = excluded.binding,
     state = excluded.state, sent_at = excluded.sent_at, changed_at = excluded.changed_at, messages_gone_at = null
 """
+"""Appends assignments; what refers to one is appended behind it."""
+
+
+def _put_now(tx: Transaction, sent: Assignment) -> Cursor[Row]:
+    return tx.execute(f"{PUT} returning *", [[value] for value in _columns(sent)])
 
 
 def _columns(sent: Assignment) -> tuple[Any, ...]:
+    """The columns of :data:`PUT`; claims as the text of an array, because an array of arrays is none that a column's
+    values could be taken from."""
     return (
         sent.id, sent.matter_id, sent.number, sent.agency_code, sent.agency_name, sent.role.value,
-        sent.transfer_kind.value, list(sent.claims), sent.round, sent.region_code, sent.region_name,
-        sent.matter_type, sent.binding, sent.state.value, sent.sent_at, sent.changed_at,
+        sent.transfer_kind.value, f"{{{','.join(map(str, sent.claims))}}}", sent.round, sent.region_code,
+        sent.region_name, sent.matter_type, sent.binding, sent.state.value, sent.sent_at, sent.changed_at,
     )  # fmt: skip
 
 
@@ -154,21 +175,45 @@ def change(
     binding: bool | None = None,
 ) -> None:
     """Note routing's word on an assignment; ``binding`` only ever becomes true."""
-    tx.write(
-        """
-        update assignment set state = %s, changed_at = %s, binding = binding or coalesce(%s, false),
-            accepted_at = case when %s = 'accepted' then coalesce(accepted_at, %s) else accepted_at end
-        where id = %s
-        """,
-        (state.value, at, binding, state.value, at, assignment_id),
-    )
-    loaded = tx.memory.get(("assignments of", matter_id), {})
-    if assignment_id in loaded:
+    loaded = _loaded(tx, matter_id)
+    if loaded is None:
+        tx.write(
+            """
+            update assignment set state = %s, changed_at = %s, binding = binding or coalesce(%s, false),
+                accepted_at = case when %s = 'accepted' then coalesce(accepted_at, %s) else accepted_at end
+            where id = %s
+            """,
+            (state.value, at, binding, state.value, at, assignment_id),
+        )
+    elif assignment_id in loaded:
         known = loaded[assignment_id]
         accepted_at = known.accepted_at or at if state is AssignmentState.ACCEPTED else known.accepted_at
-        loaded[assignment_id] = replace(
-            known, state=state, changed_at=at, binding=known.binding or bool(binding), accepted_at=accepted_at
+        _amend(
+            tx,
+            loaded,
+            replace(known, state=state, changed_at=at, binding=known.binding or bool(binding), accepted_at=accepted_at),
         )
+
+
+def _amend(tx: Transaction, loaded: dict[UUID, Assignment], changed: Assignment) -> None:
+    """Write what changes in an assignment after it was sent, and remember it."""
+    loaded[changed.id] = changed
+    tx.amend(
+        """
+        update assignment set state = new.state, changed_at = new.changed_at, binding = new.binding,
+            accepted_at = new.accepted_at, version = new.version
+        from (select * from unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::boolean[], %s::timestamptz[],
+                %s::int[]))
+            as new (id, state, changed_at, binding, accepted_at, version)
+        where assignment.id = new.id
+        """,
+        changed.id,
+        changed.state.value,
+        changed.changed_at,
+        changed.binding,
+        changed.accepted_at,
+        changed.version,
+    )
 
 
 def next_version(tx: Transaction, assignment: Assignment) -> int:
@@ -180,8 +225,7 @@ def next_version(tx: Transaction, assignment: Assignment) -> int:
         )
         return int(row["version"])
     known = loaded[assignment.id]
-    loaded[known.id] = replace(known, version=known.version + 1)
-    tx.write("update assignment set version = %s where id = %s", (known.version + 1, known.id))
+    _amend(tx, loaded, replace(known, version=known.version + 1))
     return known.version + 1
 
 

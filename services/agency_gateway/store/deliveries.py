@@ -13,7 +13,7 @@ from lianban.contracts.codes import DeliveryState, ExchangeKind
 from lianban.contracts.refs import AgencyRef
 from services.agency_gateway.domain.delivery import Step
 from services.agency_gateway.domain.profile import AdapterName
-from services.agency_gateway.store import journal
+from services.agency_gateway.store import assignments, journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,18 @@ def queue(
     at: datetime,
 ) -> None:
     """Queue a message in its agency's lane, due at ``at``."""
-    tx.write(
+    tx.append(
         """
         insert into delivery (id, agency_code, assignment_id, matter_id, kind, version, adapter, statement_id, due_at,
             trace, created_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        select * from unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::text[],
+            %s::uuid[], %s::timestamptz[], %s::text[], %s::timestamptz[])
         """,
         (
             delivery_id, agency, assignment_id, matter_id, kind.value, version, adapter.value, statement_id, at,
             trace, at,
         ),
+        behind=assignments.PUT,
     )  # fmt: skip
 
 

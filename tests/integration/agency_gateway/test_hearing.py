@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+import pytest
 from psycopg.rows import DictRow
 
+from lianban.chassis import transaction
 from lianban.chassis.inbox import Inbox
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import HEARS
@@ -16,8 +19,16 @@ from lianban.contracts.codes import AgencyRole, ClosingReason, TransferKind
 from lianban.contracts.envelope import Envelope
 from lianban.contracts.events import dump
 from lianban.contracts.refs import AgencyRef
-from lianban.contracts.routing import AssignmentAccepted, AssignmentDone, AssignmentSent, CaseClosed
+from lianban.contracts.routing import (
+    AssignmentAccepted,
+    AssignmentDone,
+    AssignmentProgressed,
+    AssignmentSent,
+    CaseClosed,
+)
+from services.agency_gateway.app import hearing
 from services.agency_gateway.app.hearing import HANDLERS, prepare
+from services.agency_gateway.domain.profile import Profile
 from tests.integration.agency_gateway.conftest import DAY, ECOLOGY, URBAN
 
 Look = psycopg.Connection[DictRow]
@@ -113,3 +124,62 @@ def test_an_assignment_that_is_sent_again_goes_on_with_its_numbers_in_a_batch(lo
             ]
         )
     assert [[row["version"] for row in kept(look, matter)] for matter in matters] == [[1, 2], [1, 2]]
+
+
+def test_an_assignment_that_changes_and_is_sent_again_in_one_batch_ends_as_it_does_event_by_event(look: Look) -> None:
+    inbox, together, alone = an_inbox(), uuid4(), uuid4()
+    claims = (uuid4(), uuid4())
+
+    def course() -> tuple[Any, ...]:
+        lead = uuid4()
+        return (
+            sent(ECOLOGY, lead, AgencyRole.LEAD),
+            AssignmentAccepted(assignment_id=lead, agency=ECOLOGY, role=AgencyRole.LEAD, binding=True, accepted_at=DAY),
+            replace(sent(ECOLOGY, lead, AgencyRole.LEAD, DAY + timedelta(hours=1)), claims=claims, round=2),
+            AssignmentProgressed(
+                assignment_id=lead,
+                agency=ECOLOGY,
+                role=AgencyRole.LEAD,
+                statement_id=uuid4(),
+                progressed_at=DAY + timedelta(hours=2),
+            ),
+            sent(URBAN, uuid4(), AgencyRole.CO_HANDLER, DAY + timedelta(hours=3)),
+        )
+
+    inbox.handle(from_routing(together, *course()))
+    for envelope in from_routing(alone, *course()):
+        inbox.handle([envelope])
+
+    def rows(matter: UUID) -> list[tuple[Any, ...]]:
+        found = look.execute(
+            """
+            select agency_code, claims, round, state, binding, sent_at, accepted_at, changed_at, version
+            from assignment where matter_id = %s order by agency_code
+            """,
+            (matter,),
+        )
+        return [tuple(row.values()) for row in found]
+
+    assert rows(together) == rows(alone)
+    assert [(row[0], row[1], row[3], row[6], row[8]) for row in rows(together)] == [
+        (ECOLOGY.code, list(claims), "handling", DAY, 2),
+        (URBAN.code, [], "sent", None, 1),
+    ]
+    assert kept(look, together) == kept(look, alone)
+
+
+def test_a_batch_writes_its_assignments_and_messages_with_one_statement_each(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, matters = an_inbox(), [uuid4() for _ in range(3)]
+    monkeypatch.setattr(hearing, "profile_of", lambda _, agency: Profile(agency))
+    monkeypatch.setattr(transaction, "statistics", transaction.QueryStatistics())
+    courses = []
+    for matter in matters:
+        _, to_lead, *rest = a_course(uuid4(), uuid4())
+        courses.append(from_routing(matter, to_lead, *rest))
+    inbox.handle([envelope for course in courses for envelope in course])
+    assert [[row["version"] for row in kept(look, matter)] for matter in matters] == [[1, 2]] * 3
+    runs = {" ".join(sql.split()): row[0] for sql, row in transaction.statistics.runs.items()}
+    for start in ("insert into assignment", "update assignment", "insert into delivery"):
+        assert [n for sql, n in runs.items() if sql.startswith(start)] == [1], start
