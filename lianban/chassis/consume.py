@@ -9,7 +9,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,7 @@ from lianban.chassis.readiness import readiness
 from lianban.chassis.runtime import database
 from lianban.chassis.settings import settings
 from lianban.chassis.topology import HEARS, queue_name
-from lianban.contracts.envelope import Envelope, Undecodable
+from lianban.contracts.envelope import Envelope, Undecodable, apart
 
 log = structlog.get_logger()
 
@@ -52,6 +52,41 @@ class Batch:
     def handle(self) -> None:
         """Give the events their effect; see :class:`~lianban.chassis.inbox.Inbox`."""
         self.inbox.handle(self.envelopes)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What came over one channel and is handled together: its events, and what to tell the broker afterwards."""
+
+    channel: _Channel
+    envelopes: list[Envelope] = field(default_factory=list)
+    last: int = 0
+    """Everything up to this delivery may be acknowledged; 0: nothing."""
+    spoiled: list[int] = field(default_factory=list)
+    """Deliveries that hold something that is no event of ours: they go to the poison queue, as a whole."""
+
+    def add(self, message: Any) -> None:
+        """Take a message apart."""
+        before = len(self.spoiled)
+        for event in apart(_bytes(message.body)):
+            try:
+                self.envelopes.append(Envelope.decode(event))
+            except Undecodable as error:
+                metrics.inbox_undecodable.inc()
+                log.error("inbox.undecodable", reason=str(error)[:200])
+                self.spoiled[before:] = [message.delivery_tag]
+        if len(self.spoiled) == before:
+            self.last = message.delivery_tag
+
+    def settle(self) -> None:
+        """Tell the broker that the events have their effect; what it is not told comes again and changes nothing."""
+        try:
+            for tag in self.spoiled:
+                self.channel.reject(tag)
+            if self.last:
+                self.channel.ack_up_to(self.last)
+        except Exception as error:  # noqa: BLE001 - the connection is lost, the messages come again
+            log.warning("bus.disconnected", reason=type(error).__name__)
 
 
 class _Channel:
@@ -107,7 +142,7 @@ class _Reader:
                     settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5
                 ) as connection:
                     connection.connect()
-                    channel = _Channel(connection, prefetch=settings().batch * 2)
+                    channel = _Channel(connection, prefetch=settings().batch)
                     for part, queue in self.queues.items():
                         channel.consume(queue, partial(self._arrive, channel))
                         readiness.up(part)
@@ -141,63 +176,47 @@ class _Reader:
         """Handle batch after batch until the service stops."""
         try:
             while not self.stopping:
-                batch = self._gather()
-                if batch:
+                gathered = self._gather()
+                if gathered is not None:
                     began = clock.monotonic()
-                    self._handle(*batch)
+                    self._handle(gathered)
                     self.ended = clock.monotonic()
                     self.took = self.ended - began
         finally:
             self.idle.send(None)
 
-    def _gather(self) -> tuple[_Channel, int, list[Envelope]] | None:
+    def _gather(self) -> _Gathered | None:
         try:
             channel, message = self.arrived.get(timeout=0.5)
         except Empty:
             return None
-        envelopes: list[Envelope] = []
-        last = 0
+        gathered = _Gathered(channel)
         began = clock.monotonic()
         deadline = began + self._patience(began)
         while True:
             if channel.alive:  # what a lost connection brought comes again
-                try:
-                    envelopes.append(Envelope.decode(_bytes(message.body)))
-                    last = message.delivery_tag
-                except Undecodable as error:
-                    metrics.inbox_undecodable.inc()
-                    log.error("inbox.undecodable", reason=str(error)[:200])
-                    self._reject(channel, message)
-            if len(envelopes) >= settings().batch:
+                gathered.add(message)
+            if len(gathered.envelopes) >= settings().batch:
                 break
             try:
                 following, message = self.arrived.get(timeout=max(0.0, deadline - clock.monotonic()))
             except Empty:
                 break
             if following is not channel:
-                channel, envelopes, last = following, [], 0
-        return (channel, last, envelopes) if envelopes else None
+                channel, gathered = following, _Gathered(following)
+        return gathered
 
     def _patience(self, began: float) -> float:
         if began - self.ended >= BUSY_SECONDS:
             return GATHER_SECONDS
         return patience(self.took, least=GATHER_SECONDS, most=GATHER_MOST_SECONDS)
 
-    def _reject(self, channel: _Channel, message: Any) -> None:
-        try:
-            channel.reject(message.delivery_tag)
-        except Exception as error:  # noqa: BLE001 - the connection is lost, the message comes again
-            log.warning("bus.disconnected", reason=type(error).__name__)
-
-    def _handle(self, channel: _Channel, last: int, envelopes: list[Envelope]) -> None:
+    def _handle(self, gathered: _Gathered) -> None:
         wait = 0.1
-        while not self.stopping and channel.alive:
-            error = self.entrypoint.run_worker(envelopes)
+        while not self.stopping and gathered.channel.alive:
+            error = self.entrypoint.run_worker(gathered.envelopes) if gathered.envelopes else None
             if error is None:
-                try:
-                    channel.ack_up_to(last)
-                except Exception as lost:  # noqa: BLE001 - unacknowledged events come again and change nothing
-                    log.warning("bus.disconnected", reason=type(lost).__name__)
+                gathered.settle()
                 return
             if not isinstance(error, UNAVAILABLE):
                 metrics.inbox_failures.labels("bug").inc()

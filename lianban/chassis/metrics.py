@@ -41,7 +41,7 @@ inbox_handled = Counter("lianban_inbox_handled_total", "Events that had their ef
 inbox_repeated = Counter("lianban_inbox_repeated_total", "Events that came again and changed nothing")
 inbox_failures = Counter("lianban_inbox_failures_total", "Handler failures by kind", ["kind"])
 inbox_undecodable = Counter(
-    "lianban_inbox_undecodable_total", "Messages that are no events; they went to the poison queue"
+    "lianban_inbox_undecodable_total", "Events that cannot be read; their messages went to the poison queue"
 )
 inbox_parked = Gauge("lianban_inbox_parked_events", "Events that wait for an earlier event or for their next try")
 inbox_parked_oldest = Gauge("lianban_inbox_parked_oldest_age_seconds", "Age of the oldest parked event")

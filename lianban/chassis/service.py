@@ -48,7 +48,7 @@ DRAIN_SECONDS = 0.5
 LOG_SECONDS = 0.2
 """How long a line of the log may wait for others; warnings and errors wait for nothing."""
 RELAY_GATHER_SECONDS = 0.02
-RELAY_GATHER_MOST_SECONDS = 0.12
+RELAY_GATHER_MOST_SECONDS = 0.3
 """How long the relay waits after a batch, so that the next one is larger: while it is quiet nothing waits."""
 
 

@@ -16,12 +16,17 @@ Edition = tuple[str, int]
 def edition() -> Edition:
     """The state that the policy is in now: who makes something of it makes it anew only when this changes."""
     path = settings().site
-    return (path, Path(path).stat().st_mtime_ns) if path else ("", 0)
+    return (path, _file(path).stat().st_mtime_ns) if path else ("", 0)
+
+
+@cache
+def _file(path: str) -> Path:
+    return Path(path)
 
 
 @cache
 def _read(path: str, stamp: int) -> dict[str, Any]:
-    return tomllib.loads(Path(path).read_text("utf-8"))
+    return tomllib.loads(_file(path).read_text("utf-8"))
 
 
 def table(name: str, of: Edition | None = None) -> dict[str, Any]:

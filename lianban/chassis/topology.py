@@ -41,6 +41,11 @@ def partitions_of(index: int, queues: int) -> range:
     return range(index * PARTITIONS // queues, (index + 1) * PARTITIONS // queues)
 
 
+def queue_of(partition: int, queues: int) -> int:
+    """The queue of ``queues`` that a partition belongs to; the opposite of :func:`partitions_of`."""
+    return ((partition + 1) * queues - 1) // PARTITIONS
+
+
 def service_queue(service: str, index: int, *, max_delivery: int = 1000) -> Queue:
     """The queue as it is declared and consumed."""
     return Queue(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from lianban.contracts.catalogue import known_events
 from lianban.contracts.codes import CodeList
-from lianban.contracts.envelope import PARTITIONS, PRODUCERS
+from lianban.contracts.envelope import ONE, PARTITIONS, PRODUCERS, SEVERAL
 from lianban.contracts.events import Event
 
 _SCALARS: dict[Any, dict[str, Any]] = {
@@ -93,14 +93,15 @@ def build(hears: Mapping[str, tuple[str, ...]], version: str) -> dict[str, Any]:
         messages[name] = {
             "name": event_type,
             "summary": (inspect.getdoc(cls) or "").splitlines()[0],
-            "contentType": "application/cloudevents+json",
+            "contentType": ONE,
             "payload": envelope_schema(event_type, cls),
         }
     for producer in PRODUCERS:
         own = {name: {"$ref": f"#/components/messages/{name}"} for name in messages if name.startswith(f"{producer}.")}
         channels[producer] = {
             "address": f"{producer}.{{event}}.v{{version}}.p{{partition}}",
-            "description": "Topic exchange lianban.events; the partition is crc32(subject) mod " + str(PARTITIONS),
+            "description": f"Topic exchange lianban.events; the partition is crc32(subject) mod {PARTITIONS}."
+            f" Events for the same queues may travel in one message ({SEVERAL}), one a line, by the first's address.",
             "parameters": {"event": {}, "version": {}, "partition": {}},
             "messages": own,
         }
@@ -118,7 +119,7 @@ def build(hears: Mapping[str, tuple[str, ...]], version: str) -> dict[str, Any]:
             "version": version,
             "description": "What the five services tell one another. Personal data never travels here.",
         },
-        "defaultContentType": "application/cloudevents+json",
+        "defaultContentType": ONE,
         "channels": channels,
         "operations": operations,
         "components": {"messages": messages},

@@ -1,5 +1,7 @@
 """The CloudEvents 1.0 envelope that every event travels in, in structured JSON mode.
 
+Several events travel in one message as a CloudEvents batch, one event a line (:func:`together`, :func:`apart`).
+
 The extensions ``sequence`` (per producer and subject, gap-free from 1) and ``after`` (for each other
 producer, the last sequence of this subject that the producing transaction had handled) let a consumer
 keep cause before effect although producers publish independently.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +23,11 @@ PARTITIONS = 64
 
 MOST_NESTED = 50
 """How deep the values of an envelope may lie in one another; our own events need 5 levels."""
+
+ONE = "application/cloudevents+json"
+"""Content type of a message with one event."""
+SEVERAL = "application/cloudevents-batch+json"
+"""Content type of a message with several events: the JSON Batch Format of CloudEvents 1.0."""
 
 PRODUCERS = ("intake", "routing", "agency_gateway", "oversight", "notification")
 """The services that emit events, in the order in which the story usually passes them."""
@@ -33,6 +40,21 @@ class Undecodable(ValueError):
 def partition_of(subject: UUID) -> int:
     """The partition of a subject: ``crc32`` of its canonical text modulo :data:`PARTITIONS`."""
     return zlib.crc32(str(subject).encode("ascii")) % PARTITIONS
+
+
+def together(events: Sequence[bytes]) -> bytes:
+    """Encoded events as the body of one message: one alone as it is, several as a JSON array with one event a line.
+
+    A line that is no event does not spoil the others: :meth:`Envelope.encode` never writes a line break.
+    """
+    return events[0] if len(events) == 1 else b"[\n" + b",\n".join(events) + b"\n]"
+
+
+def apart(body: bytes) -> list[bytes]:
+    """The encoded events in the body of a message, in their order; the opposite of :func:`together`."""
+    if body.startswith(b"[\n") and body.endswith(b"\n]"):
+        return body[2:-2].split(b",\n")
+    return [body]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
 from http.client import HTTPConnection
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -19,6 +20,8 @@ from kombu import Connection
 from deploy.local.stack import Stack
 from deploy.waiting import until
 from lianban.chassis import inspect, topology
+from lianban.contracts.envelope import SEVERAL, together
+from tests.integration.chassis.envelopes import an_envelope
 from tests.integration.chassis.running import Pair, Tiny
 
 pytestmark = pytest.mark.stack
@@ -187,4 +190,24 @@ def test_garbage_on_the_bus(pair: Pair) -> None:
     found = inspect.poison(url, "routing")  # looking takes nothing away
     assert sorted(body for body, _ in found) == sorted(garbage)
     assert {headers["x-first-death-queue"] for _, headers in found} == {"routing.in.0"}
+    pair.assert_all_arrived_once_and_in_order()
+
+
+def test_garbage_among_the_events_of_one_message(pair: Pair) -> None:
+    """Its neighbours have their effect, and the message lies in the poison queue as it came."""
+    url, subject = pair.stack.amqp_url(), uuid4()
+    first, second = an_envelope(subject, 1), an_envelope(subject, 2)
+    with pair.look("intake") as looking:
+        looking.execute("insert into said values (%s, 1), (%s, 2)", (subject, subject))
+    body = together([first.encode(), b"{}", b"\xff", second.encode()])
+    with Connection(url) as connection:
+        channel = connection.channel()
+        topology.poison_queue("routing")(channel).purge()
+        connection.Producer(channel).publish(
+            body, exchange=topology.EVENTS, routing_key=first.routing_key, content_encoding="binary",
+            content_type=SEVERAL,
+        )  # fmt: skip
+    until(lambda: inspect.poison(url, "routing"), "the message is in the poison queue", every=0.1)
+    assert [found for found, _ in inspect.poison(url, "routing")] == [body]
+    assert pair.histories("routing", "heard")[subject] == [1, 2]
     pair.assert_all_arrived_once_and_in_order()

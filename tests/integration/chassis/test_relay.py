@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from lianban.chassis import metrics, relay
 from lianban.chassis.runtime import database
 from lianban.chassis.topology import EVENTS
 from lianban.chassis.transaction import Transaction
+from lianban.contracts.envelope import ONE, SEVERAL, apart
 from tests.integration.chassis.envelopes import MOMENT, an_event
 
 pytestmark = pytest.mark.stack
@@ -46,8 +48,13 @@ def taken(queue: Queue) -> list[str]:
     """The ids of the events in the queue, in order; they are taken out."""
     found = []
     while (message := queue.get(no_ack=True)) is not None:
-        found.append(message.properties["message_id"])
+        found += ids(message)
     return found
+
+
+def ids(message: Any) -> list[str]:
+    """The ids of the events in a message, in order."""
+    return [json.loads(event)["id"] for event in apart(bytes(message.body))]
 
 
 def say(events: int, key: str, subject: UUID | None = None) -> None:
@@ -93,6 +100,36 @@ def test_events_are_published_in_order_and_once(
     assert unpublished(service_database) == 0
 
 
+def test_events_for_the_same_queues_travel_in_one_message(
+    service_database: Looking, session: Transaction, broker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MOST_TOGETHER", 4)
+    name = f"test{uuid4().hex[:8]}"
+    first, neighbour, elsewhere = f"{name}.x.v1.p00", f"{name}.x.v1.p15", f"{name}.x.v1.p16"
+    for key, events in ((first, 3), (neighbour, 3), (elsewhere, 1)):
+        say(events, key)
+    with a_queue(broker, f"{name}.#") as queue:
+        assert relay.publish_once(session, relay.Publisher(broker)) == 7
+        messages = [queue.get(no_ack=True) for _ in range(3)]
+        assert queue.get(no_ack=True) is None
+    assert [(m.delivery_info["routing_key"], len(apart(bytes(m.body))), m.content_type) for m in messages] == [
+        (first, 4, SEVERAL), (neighbour, 2, SEVERAL), (elsewhere, 1, ONE),
+    ]  # fmt: skip
+    assert [i for m in messages for i in ids(m)] == in_order(service_database)
+    assert [m.properties["message_id"] for m in messages] == [ids(m)[0] for m in messages]
+    assert unpublished(service_database) == 0
+
+
+def test_a_message_is_not_larger_than_it_may_be_unless_a_single_event_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "MOST_BYTES", 100)
+    sizes = [60, 40, 1, 500, 30, 30]
+    rows = [
+        {"position": n, "event_id": uuid4(), "type": "x", "routing_key": "intake.x.v1.p00", "body": b"x" * size}
+        for n, size in enumerate(sizes)
+    ]
+    assert [parcel.positions for parcel in relay.pack(rows)] == [[0, 1], [2], [3], [4, 5]]
+
+
 def test_what_no_queue_takes_stays_and_is_published_when_there_is_one(
     service_database: Looking, session: Transaction, broker: Connection, key: str
 ) -> None:
@@ -121,9 +158,10 @@ def test_nothing_at_all_taken_is_no_error(
 
 
 def test_what_the_broker_refuses_stays(
-    service_database: Looking, session: Transaction, broker: Connection, key: str
+    service_database: Looking, session: Transaction, broker: Connection, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A queue that is full answers with a nack."""
+    monkeypatch.setattr(relay, "MOST_TOGETHER", 1)
     say(5, key)
     publisher = relay.Publisher(broker)
     with a_queue(broker, key, **{"x-max-length": 1, "x-overflow": "reject-publish"}) as queue:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianban.contracts.envelope import PARTITIONS, Envelope, Undecodable, partition_of
+from lianban.contracts.envelope import PARTITIONS, Envelope, Undecodable, apart, partition_of, together
 
 GOOD: dict[str, Any] = {
     "specversion": "1.0",
@@ -106,3 +106,24 @@ def test_partitions_never_change_places() -> None:
     assert PARTITIONS == 64
     assert partition_of(UUID("00000000-0000-4000-8000-000000000002")) == 59
     assert {partition_of(UUID(int=number)) for number in range(2000)} == set(range(64))
+
+
+def test_several_events_travel_as_a_batch_of_cloudevents_with_one_event_a_line() -> None:
+    lines = "一,\n二\r\n],\u2028[\n{}"
+    events = [Envelope.decode(json.dumps(GOOD | {"data": {"n": n, "text": lines}}).encode()) for n in range(3)]
+    body = together([event.encode() for event in events])
+    assert [event["data"]["n"] for event in json.loads(body)] == [0, 1, 2]
+    assert [Envelope.decode(part) for part in apart(body)] == events
+
+
+def test_an_event_alone_travels_as_it_is() -> None:
+    body = Envelope.decode(json.dumps(GOOD).encode()).encode()
+    assert together([body]) == body
+    assert apart(body) == [body]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[\n\n]", b"[1,\n2]", b"[\n{}\n", b"\xff"])
+def test_what_is_no_batch_of_events_is_refused_when_it_is_read(body: bytes) -> None:
+    for part in apart(body):
+        with pytest.raises(Undecodable):
+            Envelope.decode(part)
