@@ -25,6 +25,7 @@ from lianban.chassis.time import at, now
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.envelope import Envelope
 from lianban.contracts.intake import MatterSupplemented
+from lianban.contracts.routing import CaseReopened
 from tests.integration.chassis.envelopes import an_envelope, an_inbox, effects, note, states, with_effects
 from tests.keys import forget_settings
 
@@ -171,6 +172,23 @@ def test_one_failing_handler_costs_its_batch_nothing(looking: Looking) -> None:
         wanted = [] if subject == subjects[2] else [("intake", 1), ("intake", 2)]
         assert effects(looking, subject) == wanted
     assert states(looking, subjects[2]) == {("intake", 1): "parked", ("intake", 2): "parked"}
+
+
+def test_what_a_failed_event_remembered_is_not_there_for_the_next(looking: Looking) -> None:
+    subject = uuid4()
+    found: dict[tuple[str, int], Any] = {}
+
+    def remember(tx: Transaction, event: Event) -> None:
+        place = (event.source, event.sequence)
+        found[place] = tx.memory.get(("last", subject))
+        tx.memory["last", subject] = place
+        if place == ("intake", 2):
+            raise ValueError("x")
+
+    inbox = an_inbox(handlers={MatterSupplemented: remember, CaseReopened: remember})
+    inbox.handle([an_envelope(subject, 2), an_envelope(subject, 1, source="routing", after={"intake": 1})])
+    inbox.handle([an_envelope(subject, 1)])  # both waited for it, and are handled in its transaction
+    assert found == {("intake", 1): None, ("intake", 2): ("intake", 1), ("routing", 1): None}
 
 
 def test_a_retry_backs_off_and_then_all_goes_on_in_order(looking: Looking) -> None:
