@@ -64,16 +64,17 @@ def hear(tx: Transaction, event: Received[Any]) -> None:
 def _move_matter(tx: Transaction, matter: matters.Matter, event: Received[Any]) -> None:
     data = event.data
     if isinstance(data, routing.AssignmentSent):
-        matters.send(tx, event.subject, data)
+        matters.send(tx, matter, data)
     state = progress.assignment_state(data)
     if state is not None:
-        matters.move(tx, data.assignment_id, state, ended=state in progress.ENDED, at=event.time)
+        ended_at = event.time if state in progress.ENDED else None
+        matters.move(tx, matter, data.assignment_id, state, ended_at=ended_at)
     before: MatterState = matter.state
     after = progress.matter_state(data, before)
     lead = _lead(data)
     round_ = data.round if isinstance(data, routing.CaseRouted | routing.CaseReopened) else None
     if after is not None or lead is not None or round_ is not None or state is not None:
-        matters.change(tx, event.subject, state=after, lead=lead, round_=round_, at=event.time)
+        matters.change(tx, matter, state=after, lead=lead, round_=round_, at=event.time)
 
 
 def _lead(data: Any) -> AgencyRef | None:
@@ -92,7 +93,7 @@ def _step_clocks(tx: Transaction, matter: matters.Matter, event: Received[Any]) 
     for command in commands:
         clocks.save(
             tx,
-            matter.id,
+            matter,
             command.clock,
             next_look=next_look(command.clock, (), calendar, rules),
             edition=edition,

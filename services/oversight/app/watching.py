@@ -45,7 +45,7 @@ def _look(tx: Transaction, matter_id: UUID) -> None:
     _, stops = lapse(state, moment, rules)
     ended = {stop.clock.id for stop in stops}
     for stop in stops:
-        clocks.save(tx, matter_id, stop.clock, next_look=None, edition=edition)
+        clocks.save(tx, matter, stop.clock, next_look=None, edition=edition)
         say(tx, matter_id, stop, at=moment)
     today = china_day(moment)
     for kept in clocks.of_matter(tx, matter_id):
@@ -76,7 +76,7 @@ def _look(tx: Transaction, matter_id: UUID) -> None:
         done = breached or kept.breached_at is not None
         clocks.said(
             tx,
-            clock.id,
+            kept,
             warned=steps,
             breached_at=moment if breached else None,
             next_look=None if done else next_look(clock, (*kept.warned, *steps), calendar, rules),
@@ -106,7 +106,7 @@ def _recompute(tx: Transaction, matter_id: UUID) -> None:
     for clock in state.running:
         before = warned[clock.id]
         look = None if before.breached_at else next_look(clock, before.warned, calendar, rules)
-        clocks.save(tx, matter_id, clock, next_look=look, edition=edition)
+        clocks.save(tx, matter, clock, next_look=look, edition=edition)
     for move in moves:
         say(tx, matter_id, move, at=now())
 

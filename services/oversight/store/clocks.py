@@ -12,6 +12,9 @@ from lianban.contracts.codes import ClockOutcome
 from lianban.contracts.refs import AgencyRef
 from lianban.law.projector import Clock, Clocks
 from lianban.law.rulebook import Bound, Lapse, standard
+from services.oversight.store import tallies
+from services.oversight.store.matters import Matter
+from services.oversight.store.tallies import Line
 
 Row = dict[str, Any]
 
@@ -65,31 +68,37 @@ def _read(row: Row) -> Kept:
     )
 
 
-_MEMORY = "clocks of a matter"
+_MEMORY, _ROWS, _UNWRITTEN = "clocks of a matter", "rows of a matter's clocks", "clock to write"
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
     """Ask for the clocks of many matters, into the transaction's memory."""
-    found: dict[UUID, dict[UUID, Kept]] = {matter_id: {} for matter_id in matter_ids}
-    tx.memory.update({(_MEMORY, matter_id): kept for matter_id, kept in found.items()})
+    tx.memory.update({(_ROWS, matter_id): [] for matter_id in matter_ids})
 
     def take(rows: list[Row]) -> None:
         for row in rows:
-            found[row["matter_id"]][row["id"]] = _read(row)
+            tx.memory[_ROWS, row["matter_id"]].append(row)
 
     tx.ask(f"select {_COLUMNS} from clock where matter_id = any(%s) order by started_on, rule, id", (matter_ids,), take)
 
 
+def _remembered(tx: Transaction, matter_id: UUID) -> dict[UUID, Kept]:
+    """A matter's clocks as this transaction leaves them; asked for here where they were not for the whole batch.
+
+    Rows are made into clocks when first needed: many events of a batch need none.
+    """
+    if (_MEMORY, matter_id) not in tx.memory:
+        if (_ROWS, matter_id) not in tx.memory:
+            load(tx, [matter_id])
+            tx.settle()
+        tx.memory[_MEMORY, matter_id] = {row["id"]: _read(row) for row in tx.memory[_ROWS, matter_id]}
+    found: dict[UUID, Kept] = tx.memory[_MEMORY, matter_id]
+    return found
+
+
 def of_matter(tx: Transaction, matter_id: UUID) -> list[Kept]:
     """All clocks of a matter, in the order of their starts."""
-    remembered: dict[UUID, Kept] | None = tx.memory.get((_MEMORY, matter_id))
-    if remembered is not None:
-        return list(remembered.values())
-    rows = tx.execute(
-        f"select {_COLUMNS} from clock where matter_id = %s order by started_on, rule, id",
-        (matter_id,),
-    )
-    return [_read(row) for row in rows]
+    return list(_remembered(tx, matter_id).values())
 
 
 def state_of(tx: Transaction, matter_id: UUID, *, reachable: bool) -> Clocks:
@@ -97,55 +106,49 @@ def state_of(tx: Transaction, matter_id: UUID, *, reachable: bool) -> Clocks:
     return Clocks(matter_id, reachable, {kept.clock.id: kept.clock for kept in of_matter(tx, matter_id)})
 
 
-def save(tx: Transaction, matter_id: UUID, clock: Clock, *, next_look: date | None, edition: int) -> None:
-    """Write a clock that started, moved or ended, and count it where it ended."""
-    tx.write(
-        """
-        with place as (
-            select region_code, (select outcome from clock where id = %(id)s) as was from matter where id = %(matter)s
-        ), tallied as (
-            insert into tally_change (what, region_code, agency_code, rule, word, n)
-            select 'clocks', region_code, coalesce(%(bound)s::text, ''), %(rule)s, word, n
-            from place, lateral (values (was, -1), (%(outcome)s::text, 1)) as moved (word, n)
-            where word is not null and was is distinct from %(outcome)s::text
-        )
-        insert into clock (id, matter_id, region_code, rule, bound_code, bound_name, assignment_id, round, started_on,
-            raw_due, legal_due, provisional, extension, extended, outcome, stopped_at, next_look, calendar_edition)
-        values (%(id)s, %(matter)s, (select region_code from place), %(rule)s, %(bound)s, %(bound_name)s,
-            %(assignment)s, %(round)s, %(started_on)s, %(raw_due)s, %(legal_due)s, %(provisional)s, %(extension)s,
-            %(extended)s, %(outcome)s, %(stopped_at)s, %(next_look)s, %(edition)s)
-        on conflict (id) do update set raw_due = excluded.raw_due, legal_due = excluded.legal_due,
-            provisional = excluded.provisional, extension = excluded.extension, extended = excluded.extended,
-            outcome = excluded.outcome, stopped_at = excluded.stopped_at, next_look = excluded.next_look,
-            calendar_edition = excluded.calendar_edition
-        """,
-        {
-            "id": clock.id,
-            "matter": matter_id,
-            "rule": clock.rule,
-            "bound": clock.bound.code if clock.bound else None,
-            "bound_name": clock.bound.name if clock.bound else None,
-            "assignment": clock.assignment_id,
-            "round": clock.round,
-            "started_on": clock.started_on,
-            "raw_due": clock.raw_due,
-            "legal_due": clock.legal_due,
-            "provisional": clock.provisional,
-            "extension": clock.extension,
-            "extended": clock.extended,
-            "outcome": clock.outcome.value if clock.outcome else None,
-            "stopped_at": clock.stopped_at,
-            "next_look": next_look,
-            "edition": edition,
-        },
+def save(tx: Transaction, matter: Matter, clock: Clock, *, next_look: date | None, edition: int) -> None:
+    """Keep a clock that started, moved or ended, and count it where it ended; it is written at the end, once.
+
+    The matter's stream must be held: what was read of its clocks is what the database has until then.
+    """
+    remembered = _remembered(tx, matter.id)
+    before = remembered.get(clock.id)
+    _count(tx, matter, clock, before.clock.outcome if before else None)
+    remembered[clock.id] = (
+        replace(before, clock=clock) if before else Kept(clock=clock, matter_id=matter.id, warned=(), breached_at=None)
     )
-    remembered: dict[UUID, Kept] | None = tx.memory.get((_MEMORY, matter_id))
-    if remembered is not None:
-        before = remembered.get(clock.id)
-        remembered[clock.id] = (
-            replace(before, clock=clock)
-            if before
-            else Kept(clock=clock, matter_id=matter_id, warned=(), breached_at=None)
+    tx.memory[_UNWRITTEN, clock.id] = (
+        clock.id, matter.id, matter.region_code, clock.rule, clock.bound.code if clock.bound else None,
+        clock.bound.name if clock.bound else None, clock.assignment_id, clock.round, clock.started_on, clock.raw_due,
+        clock.legal_due, clock.provisional, clock.extension, clock.extended,
+        clock.outcome.value if clock.outcome else None, clock.stopped_at, next_look, edition,
+    )  # fmt: skip
+    tx.at_end(_write, clock.id)
+
+
+def _count(tx: Transaction, matter: Matter, clock: Clock, was: ClockOutcome | None) -> None:
+    agency = clock.bound.code if clock.bound else ""
+    for outcome, n in ((was, -1), (clock.outcome, 1)):
+        if outcome is not None:
+            tallies.count(tx, Line("clocks", matter.region_code, agency, clock.rule, outcome.value), n)
+
+
+def _write(tx: Transaction, clock_ids: list[UUID]) -> None:
+    for clock_id in clock_ids:
+        tx.append(
+            """
+            insert into clock (id, matter_id, region_code, rule, bound_code, bound_name, assignment_id, round,
+                started_on, raw_due, legal_due, provisional, extension, extended, outcome, stopped_at, next_look,
+                calendar_edition)
+            select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
+                %s::int[], %s::date[], %s::date[], %s::date[], %s::bool[], %s::int[], %s::int[], %s::text[],
+                %s::timestamptz[], %s::date[], %s::bigint[])
+            on conflict (id) do update set raw_due = excluded.raw_due, legal_due = excluded.legal_due,
+                provisional = excluded.provisional, extension = excluded.extension, extended = excluded.extended,
+                outcome = excluded.outcome, stopped_at = excluded.stopped_at, next_look = excluded.next_look,
+                calendar_edition = excluded.calendar_edition
+            """,
+            tx.memory.pop((_UNWRITTEN, clock_id)),
         )
 
 
@@ -161,13 +164,16 @@ def matters_to_look_at(tx: Transaction, today: date, limit: int) -> list[UUID]:
 
 
 def said(
-    tx: Transaction, clock_id: UUID, *, warned: list[str], breached_at: datetime | None, next_look: date | None
+    tx: Transaction, kept: Kept, *, warned: list[str], breached_at: datetime | None, next_look: date | None
 ) -> None:
-    """Note what was said about a running clock and when to look again."""
+    """Note what was said about a running clock and when to look again; not for one that :func:`save` keeps as well."""
     tx.write(
         "update clock set warned = warned || %s::text[], breached_at = coalesce(breached_at, %s), next_look = %s"
         " where id = %s",
-        (warned, breached_at, next_look, clock_id),
+        (warned, breached_at, next_look, kept.clock.id),
+    )
+    _remembered(tx, kept.matter_id)[kept.clock.id] = replace(
+        kept, warned=(*kept.warned, *warned), breached_at=kept.breached_at or breached_at
     )
 
 

@@ -12,6 +12,8 @@ from lianban.contracts.codes import AgencyRole, AssignmentState, MatterState
 from lianban.contracts.intake import MatterRegistered
 from lianban.contracts.refs import AgencyRef
 from lianban.contracts.routing import AssignmentSent
+from services.oversight.store import tallies
+from services.oversight.store.tallies import Line
 
 Row = dict[str, Any]
 
@@ -27,6 +29,7 @@ class Matter:
     state: MatterState
     received_at: datetime
     changed_at: datetime
+    closed_at: datetime | None
     lead: AgencyRef | None
     reachable: bool
     round: int
@@ -48,11 +51,13 @@ class Assignment:
 
 
 _COLUMNS = (
-    "id, number, region_code, region_name, state, received_at, changed_at, lead_code, lead_name, reachable, round"
+    "id, number, region_code, region_name, state, received_at, changed_at, closed_at, lead_code, lead_name, reachable,"
+    " round"
 )
-
+_PART_COLUMNS = "id, matter_id, agency_code, agency_name, role, state, objections, sent_at, ended_at"
 
 _MEMORY = "oversight matter"
+_PARTS, _PART_ROWS = "assignments of a matter", "rows of a matter's assignments"
 
 
 def _read(row: Row) -> Matter:
@@ -61,59 +66,81 @@ def _read(row: Row) -> Matter:
     return Matter(state=MatterState(row["state"]), lead=lead, **rest)
 
 
-def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: datetime) -> None:
-    """A matter is registered."""
-    tx.write(
-        """
-        with registered as (
-            insert into matter (id, number, region_code, region_name, state, received_at, changed_at, reachable)
-            values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (id) do nothing returning region_code, state
-        )
-        insert into tally_change (what, region_code, word, n) select 'matters', region_code, state, 1 from registered
-        """,
-        (
-            matter_id,
-            data.number,
-            data.region_code,
-            data.region_name,
-            MatterState.REGISTERED.value,
-            data.received_at,
-            at,
-            bool(data.reachable),
-        ),
+def _read_part(row: Row) -> Assignment:
+    return Assignment(
+        id=row["id"],
+        agency=AgencyRef(row["agency_code"], row["agency_name"]),
+        role=AgencyRole(row["role"]),
+        state=AssignmentState(row["state"]),
+        objections=row["objections"],
+        sent_at=row["sent_at"],
+        ended_at=row["ended_at"],
     )
-    if (_MEMORY, matter_id) in tx.memory and tx.memory[_MEMORY, matter_id] is None:
-        tx.memory[_MEMORY, matter_id] = Matter(
-            id=matter_id,
-            number=data.number,
-            region_code=data.region_code,
-            region_name=data.region_name,
-            state=MatterState.REGISTERED,
-            received_at=data.received_at,
-            changed_at=at,
-            lead=None,
-            reachable=bool(data.reachable),
-            round=1,
-        )
 
 
 def load(tx: Transaction, matter_ids: list[UUID]) -> None:
-    """Ask for many matters, into the transaction's memory."""
+    """Ask for many matters and their assignments, into the transaction's memory."""
     tx.memory.update({(_MEMORY, matter_id): None for matter_id in matter_ids})
 
     def take(rows: list[Row]) -> None:
         tx.memory.update({(_MEMORY, row["id"]): _read(row) for row in rows})
 
     tx.ask(f"select {_COLUMNS} from matter where id = any(%s)", (matter_ids,), take)
+    _load_parts(tx, matter_ids)
+
+
+def _load_parts(tx: Transaction, matter_ids: list[UUID]) -> None:
+    tx.memory.update({(_PART_ROWS, matter_id): [] for matter_id in matter_ids})
+
+    def take(rows: list[Row]) -> None:
+        for row in rows:
+            tx.memory[_PART_ROWS, row["matter_id"]].append(row)
+
+    tx.ask(f"select {_PART_COLUMNS} from assignment where matter_id = any(%s)", (matter_ids,), take)
 
 
 def get(tx: Transaction, matter_id: UUID) -> Matter | None:
-    """The matter with an id."""
-    if (_MEMORY, matter_id) in tx.memory:
-        remembered: Matter | None = tx.memory[_MEMORY, matter_id]
-        return remembered
-    row = tx.execute(f"select {_COLUMNS} from matter where id = %s", (matter_id,)).fetchone()
-    return _read(row) if row else None
+    """The matter with an id, as this transaction leaves it."""
+    if (_MEMORY, matter_id) not in tx.memory:
+        row = tx.execute(f"select {_COLUMNS} from matter where id = %s", (matter_id,)).fetchone()
+        tx.memory[_MEMORY, matter_id] = _read(row) if row else None
+    found: Matter | None = tx.memory[_MEMORY, matter_id]
+    return found
+
+
+def _parts(tx: Transaction, matter_id: UUID) -> dict[UUID, Assignment]:
+    """A matter's assignments as this transaction leaves them; rows are read into assignments when first needed."""
+    if (_PARTS, matter_id) not in tx.memory:
+        if (_PART_ROWS, matter_id) not in tx.memory:
+            _load_parts(tx, [matter_id])
+            tx.settle()
+        tx.memory[_PARTS, matter_id] = {row["id"]: _read_part(row) for row in tx.memory[_PART_ROWS, matter_id]}
+    found: dict[UUID, Assignment] = tx.memory[_PARTS, matter_id]
+    return found
+
+
+def insert(tx: Transaction, matter_id: UUID, data: MatterRegistered, *, at: datetime) -> None:
+    """A matter is registered; nothing happens where it is known. Its stream must be held, here and below.
+
+    Matters and assignments are kept in the transaction's memory and written at the end, each once.
+    """
+    if get(tx, matter_id) is not None:
+        return
+    matter = Matter(
+        id=matter_id,
+        number=data.number,
+        region_code=data.region_code,
+        region_name=data.region_name,
+        state=MatterState.REGISTERED,
+        received_at=data.received_at,
+        changed_at=at,
+        closed_at=None,
+        lead=None,
+        reachable=bool(data.reachable),
+        round=1,
+    )
+    tallies.count(tx, Line("matters", matter.region_code, word=matter.state.value), 1)
+    _keep(tx, matter)
 
 
 def by_number(tx: Transaction, number: str, *, territory: str) -> Matter | None:
@@ -127,7 +154,7 @@ def by_number(tx: Transaction, number: str, *, territory: str) -> Matter | None:
 
 def change(
     tx: Transaction,
-    matter_id: UUID,
+    matter: Matter,
     *,
     state: MatterState | None,
     lead: AgencyRef | None,
@@ -135,34 +162,14 @@ def change(
     at: datetime,
 ) -> None:
     """Bring a matter up to date; None leaves a column as it is. Closed it stays until another state follows."""
-    tx.write(
-        """
-        with before as (
-            select region_code, state from matter where id = %(id)s and state <> %(state)s::text
-        ), tallied as (
-            insert into tally_change (what, region_code, word, n)
-            select 'matters', region_code, word, n
-            from before, lateral (values (state, -1), (%(state)s::text, 1)) as moved (word, n)
-        )
-        update matter set state = coalesce(%(state)s::text, state), lead_code = coalesce(%(lead)s, lead_code),
-            lead_name = coalesce(%(lead_name)s, lead_name), round = coalesce(%(round)s, round), changed_at = %(at)s,
-            closed_at = case when %(state)s::text is null then closed_at when %(state)s = 'closed' then %(at)s end
-        where id = %(id)s
-        """,
-        {
-            "id": matter_id,
-            "state": state.value if state else None,
-            "lead": lead.code if lead else None,
-            "lead_name": lead.name if lead else None,
-            "round": round_,
-            "at": at,
-        },
+    if state is not None:
+        tallies.count(tx, Line("matters", matter.region_code, word=matter.state.value), -1)
+        tallies.count(tx, Line("matters", matter.region_code, word=state.value), 1)
+        matter = replace(matter, state=state, closed_at=at if state is MatterState.CLOSED else None)
+    _keep(
+        tx,
+        replace(matter, lead=lead or matter.lead, round=matter.round if round_ is None else round_, changed_at=at),
     )
-    before: Matter | None = tx.memory.get((_MEMORY, matter_id))
-    if before is not None:
-        tx.memory[_MEMORY, matter_id] = replace(
-            before, state=state or before.state, lead=lead or before.lead, round=round_ or before.round, changed_at=at
-        )
 
 
 def page(
@@ -257,75 +264,115 @@ def agencies(tx: Transaction, *, territory: str) -> list[AgencyRef]:
     return [AgencyRef(row["agency_code"], row["name"]) for row in rows]
 
 
-def send(tx: Transaction, matter_id: UUID, data: AssignmentSent) -> None:
+def send(tx: Transaction, matter: Matter, data: AssignmentSent) -> None:
     """An assignment went out, or again with a binding decision."""
-    tx.write(
+    tx.at_end(_write_agencies, (matter.region_code, data.agency.code, data.agency.name))
+    before = _parts(tx, matter.id).get(data.assignment_id)
+    if before is not None:
+        _keep_part(tx, matter, replace(before, role=data.role, state=AssignmentState.SENT, ended_at=None))
+        return
+    tallies.count(tx, Line("assignments", matter.region_code, data.agency.code), 1)
+    part = Assignment(
+        id=data.assignment_id,
+        agency=data.agency,
+        role=data.role,
+        state=AssignmentState.SENT,
+        objections=0,
+        sent_at=data.sent_at,
+        ended_at=None,
+    )
+    _keep_part(tx, matter, part)
+
+
+def move(
+    tx: Transaction, matter: Matter, assignment_id: UUID, state: AssignmentState, *, ended_at: datetime | None
+) -> None:
+    """An assignment's state changed; nothing happens where it is not known."""
+    before = _parts(tx, matter.id).get(assignment_id)
+    if before is None:
+        return
+    objected = int(state is AssignmentState.OBJECTED)
+    if objected:
+        tallies.count(tx, Line("objections", matter.region_code, before.agency.code), 1)
+    _keep_part(tx, matter, replace(before, state=state, ended_at=ended_at, objections=before.objections + objected))
+
+
+def _keep(tx: Transaction, matter: Matter) -> None:
+    tx.memory[_MEMORY, matter.id] = matter
+    _write_at_end(tx, matter.id)
+
+
+def _keep_part(tx: Transaction, matter: Matter, part: Assignment) -> None:
+    _parts(tx, matter.id)[part.id] = part
+    _write_at_end(tx, matter.id, part.id)
+
+
+def _write_at_end(tx: Transaction, matter_id: UUID, part_id: UUID | None = None) -> None:
+    tx.at_end(_write, (matter_id, part_id))
+
+
+def _write(tx: Transaction, changed: list[tuple[UUID, UUID | None]]) -> None:
+    """Write matters and then assignments, which refer to them."""
+    for matter_id, part_id in changed:
+        if part_id is None:
+            _write_matter(tx, tx.memory[_MEMORY, matter_id])
+    for matter_id, part_id in changed:
+        if part_id is not None:
+            _write_part(tx, tx.memory[_MEMORY, matter_id], tx.memory[_PARTS, matter_id][part_id])
+
+
+def _write_matter(tx: Transaction, matter: Matter) -> None:
+    tx.append(
         """
-        with place as (
-            select region_code from matter where id = %(matter)s
-        ), known as (
+        insert into matter (id, number, region_code, region_name, state, received_at, changed_at, closed_at, lead_code,
+            lead_name, reachable, round)
+        select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::int[])
+        on conflict (id) do update set state = excluded.state, changed_at = excluded.changed_at,
+            closed_at = excluded.closed_at, lead_code = excluded.lead_code, lead_name = excluded.lead_name,
+            round = excluded.round
+        """,
+        (
+            matter.id, matter.number, matter.region_code, matter.region_name, matter.state.value, matter.received_at,
+            matter.changed_at, matter.closed_at, matter.lead.code if matter.lead else None,
+            matter.lead.name if matter.lead else None, matter.reachable, matter.round,
+        ),
+    )  # fmt: skip
+
+
+def _write_part(tx: Transaction, matter: Matter, part: Assignment) -> None:
+    tx.append(
+        """
+        insert into assignment (id, matter_id, region_code, agency_code, agency_name, role, state, objections, sent_at,
+            ended_at)
+        select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::int[], %s::timestamptz[], %s::timestamptz[])
+        on conflict (id) do update set role = excluded.role, state = excluded.state, objections = excluded.objections,
+            ended_at = excluded.ended_at, region_code = excluded.region_code
+        """,
+        (
+            part.id, matter.id, matter.region_code, part.agency.code, part.agency.name, part.role.value,
+            part.state.value, part.objections, part.sent_at, part.ended_at,
+        ),
+    )  # fmt: skip
+
+
+def _write_agencies(tx: Transaction, known: list[tuple[str, str, str]]) -> None:
+    for row in sorted(known):  # in one order for all transactions, since each waits for another's new rows
+        tx.append(
+            """
             insert into agency_in_region (region_code, agency_code, agency_name)
-            select region_code, %(agency)s, %(name)s from place
+            select * from unnest(%s::text[], %s::text[], %s::text[])
             on conflict (region_code, agency_code) do nothing
-        ), tallied as (
-            insert into tally_change (what, region_code, agency_code, n)
-            select 'assignments', region_code, %(agency)s, 1 from place
-            where not exists (select from assignment where id = %(id)s)
+            """,
+            row,
         )
-        insert into assignment (id, matter_id, region_code, agency_code, agency_name, role, state, sent_at)
-        values (%(id)s, %(matter)s, (select region_code from place), %(agency)s, %(name)s, %(role)s, %(state)s, %(at)s)
-        on conflict (id) do update set role = excluded.role, state = excluded.state, ended_at = null,
-            region_code = excluded.region_code
-        """,
-        {
-            "id": data.assignment_id,
-            "matter": matter_id,
-            "agency": data.agency.code,
-            "name": data.agency.name,
-            "role": data.role.value,
-            "state": AssignmentState.SENT.value,
-            "at": data.sent_at,
-        },
-    )
-
-
-def move(tx: Transaction, assignment_id: UUID, state: AssignmentState, *, ended: bool, at: datetime) -> None:
-    """An assignment's state changed."""
-    tx.write(
-        """
-        with moved as (
-            update assignment set state = %(state)s, ended_at = %(ended)s, objections = objections + %(objected)s
-            where id = %(id)s returning matter_id, agency_code
-        )
-        insert into tally_change (what, region_code, agency_code, n)
-        select 'objections', matter.region_code, agency_code, 1
-        from moved join matter on matter.id = moved.matter_id where %(objected)s > 0
-        """,
-        {
-            "id": assignment_id,
-            "state": state.value,
-            "ended": at if ended else None,
-            "objected": int(state is AssignmentState.OBJECTED),
-        },
-    )
 
 
 def assignments(tx: Transaction, matter_id: UUID) -> list[Assignment]:
     """A matter's assignments, leads first, in the order in which they went out."""
     rows = tx.execute(
-        "select id, agency_code, agency_name, role, state, objections, sent_at, ended_at from assignment"
-        " where matter_id = %s order by role <> 'lead', sent_at, agency_code",
+        f"select {_PART_COLUMNS} from assignment where matter_id = %s order by role <> 'lead', sent_at, agency_code",
         (matter_id,),
     )
-    return [
-        Assignment(
-            id=row["id"],
-            agency=AgencyRef(row["agency_code"], row["agency_name"]),
-            role=AgencyRole(row["role"]),
-            state=AssignmentState(row["state"]),
-            objections=row["objections"],
-            sent_at=row["sent_at"],
-            ended_at=row["ended_at"],
-        )
-        for row in rows
-    ]
+    return [_read_part(row) for row in rows]

@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import NamedTuple
 
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import MatterState
 
 FOLDED_AT_ONCE = 5000
+_MEMORY = "tally change"
+
+
+class Line(NamedTuple):
+    """What is counted together."""
+
+    what: str
+    region_code: str
+    agency_code: str = ""
+    rule: str = ""
+    word: str = ""
+
+
+def count(tx: Transaction, line: Line, n: int) -> None:
+    """Change a count; the changes of a transaction are written as their sums, and not where these are zero."""
+    tx.memory[_MEMORY, line] = tx.memory.get((_MEMORY, line), 0) + n
+    tx.at_end(_write, line)
+
+
+def _write(tx: Transaction, lines: list[Line]) -> None:
+    for line in lines:
+        if n := tx.memory.pop((_MEMORY, line)):
+            tx.append(
+                """
+                insert into tally_change (what, region_code, agency_code, rule, word, n)
+                select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])
+                """,
+                (*line, n),
+            )
 
 
 def fold(tx: Transaction) -> int:
