@@ -249,7 +249,6 @@ class _Pass:
                 raise
             if not self.careful:
                 raise _Failed from error
-            self.tx.memory.clear()  # what the event changed there was undone in the database
             kind = _kind(error)
             metrics.inbox_failures.labels(kind).inc()
             self._note(item, kind, error)
