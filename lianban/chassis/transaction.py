@@ -30,6 +30,8 @@ from lianban.contracts.events import dump
 T = TypeVar("T")
 Take = Callable[[list[DictRow]], None]
 """Takes the rows that answer a question."""
+Question = tuple[str, Sequence[Any]]
+"""A statement with its parameters, for :meth:`Transaction.execute_all`."""
 
 
 @dataclass(slots=True)

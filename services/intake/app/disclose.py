@@ -14,8 +14,7 @@ from lianban.chassis.transaction import Transaction
 from services.intake.app.attach import name_of
 from services.intake.app.register import code_of
 from services.intake.domain.petition import claim_id
-from services.intake.store import matters, uploads
-from services.intake.store import petitioner as later
+from services.intake.store import matters, petitioner, uploads
 
 Record = Callable[[Transaction, list[UUID]], None]
 Json = dict[str, Any]
@@ -24,12 +23,15 @@ Json = dict[str, Any]
 def texts(ids: Sequence[UUID], record: Record) -> list[Json]:
     """Title, content, claims, supplements and the list of files of matters; accusations are left out."""
     with database().transaction() as tx:
-        rows = matters.words(tx, ids)
+        words, attached, later = tx.execute_all(
+            [matters.words(ids), uploads.of_matters(ids), petitioner.supplements(ids)]
+        )
+        rows = words.fetchall()
         files: dict[UUID, list[Json]] = defaultdict(list)
-        for row in uploads.of_matters(tx, ids):
+        for row in attached:
             files[row["matter_id"]].append(file_of(row))
         added: dict[UUID, list[Json]] = defaultdict(list)
-        for row in later.supplements(tx, ids):
+        for row in later:
             added[row["matter_id"]].append(supplement_of(row))
         record(tx, [row["id"] for row in rows])
     return [

@@ -22,8 +22,9 @@ from services.intake.app.register import code_of
 from services.intake.domain import number, petition, query_code, rating
 from services.intake.domain.petition import Fault, Faulty
 from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
-from services.intake.store import matters, progress
+from services.intake.store import matters, progress, standing
 from services.intake.store import petitioner as store
+from services.intake.store.standing import Standing
 
 Row = dict[str, Any]
 
@@ -49,12 +50,12 @@ def open_matter(typed_number: str, typed_code: str) -> Opened:
     given = number.normalise(typed_number)
     expected = code_of(given if number.is_number(given) else "0")
     if query_code.matches(typed_code, expected) and number.is_number(given):
-        with database().transaction() as tx:
-            row = matters.by_number(tx, given)
-        if row is not None:
+        with database().transaction(whole=False) as tx:
+            matter = matters.id_of(tx, given)
+        if matter is not None:
             metrics.opened.labels("right").inc()
-            traces.about(row["number"])
-            return Opened(row["id"], row["number"])
+            traces.about(given)
+            return Opened(matter, given)
     metrics.opened.labels("wrong").inc()
     raise Rejected(
         "matter-not-found",
@@ -104,10 +105,16 @@ def withdraw(matter: UUID, *, at: datetime) -> None:
             tx.emit(MatterWithdrawn(withdrawn_at=at), subject=matter, at=at)
 
 
-def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> tuple[RatingVote, ...]:
-    """Record votes on the petition office and agencies, and whether it is solved; one vote per target and round."""
+def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> Standing:
+    """Record votes on the petition office and agencies, and whether it is solved; one vote per target and round.
+
+    Answers where the matter stands then, so that nobody need ask for it.
+    """
     with database().transaction() as tx:
-        row = _locked(tx, matter)
+        before = standing.read(tx.execute_all(standing.asked(matter), lock=[matter]))
+        if before is None:
+            raise _unknown()
+        row = _may_act_on(before.matter)
         if not may_be_rated(state_of(row), row["decided_at"], row["closed_at"], at):
             raise Rejected(
                 "rating-not-open",
@@ -117,12 +124,9 @@ def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> tuple[Rating
                 state_zh=state_of(row).zh,
                 state_en=state_of(row).en,
             )
-        votes, solved = rating.parse(told, targets(progress.parts(tx, matter), row["decided_round"]))
-        before = {
-            (vote["target"], vote["agency_code"])
-            for vote in store.ratings(tx, matter)
-            if vote["round"] == row["decided_round"]
-        }
+        round_ = row["decided_round"]
+        votes, solved = rating.parse(told, targets(before.parts, round_))
+        rated = {(vote["target"], vote["agency_code"]) for vote in before.votes if vote["round"] == round_}
         repeated = [
             Fault(
                 f"/votes/{index}",
@@ -131,12 +135,11 @@ def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> tuple[Rating
                 f"{_name(vote, 'en')} was rated in this round already",
             )
             for index, vote in enumerate(votes)
-            if (vote.target, vote.agency.code if vote.agency else "") in before
+            if (vote.target, vote.agency.code if vote.agency else "") in rated
         ]
         if repeated:
             raise Faulty(repeated)
-        store.rate(tx, matter, row["decided_round"], votes, at)
-        if solved is not None and not store.answer_solved(tx, matter, row["decided_round"], solved, at):
+        if solved is not None and round_ in before.answers:
             raise Faulty(
                 [
                     Fault(
@@ -147,12 +150,16 @@ def rate(matter: UUID, told: Mapping[str, Any], *, at: datetime) -> tuple[Rating
                     )
                 ]
             )
-        tx.emit(MatterRated(round=row["decided_round"], votes=votes, solved=solved, rated_at=at), subject=matter, at=at)
+        if votes:
+            store.rate(tx, matter, round_, votes, at)
+        if solved is not None:
+            store.answer_solved(tx, matter, round_, solved, at)
+        tx.emit(MatterRated(round=round_, votes=votes, solved=solved, rated_at=at), subject=matter, at=at)
     for vote in votes:
         metrics.votes.labels(vote.target.value, vote.value.value).inc()
     if solved is False:
         metrics.not_solved.inc()
-    return votes
+    return before.rated(votes, solved, at)
 
 
 def targets(parts: Sequence[Row], round_: int) -> list[AgencyRef]:
@@ -171,7 +178,15 @@ def _locked(tx: Transaction, matter: UUID) -> Row:
     tx.lock(matter)
     row = matters.by_id(tx, matter)
     if row is None:
-        raise Rejected("matter-not-found", "没有找到这个信访事项。", "No such matter.", status=404)
+        raise _unknown()
+    return _may_act_on(row)
+
+
+def _unknown() -> Rejected:
+    return Rejected("matter-not-found", "没有找到这个信访事项。", "No such matter.", status=404)
+
+
+def _may_act_on(row: Row) -> Row:
     if row["sealed"]:
         raise Rejected(
             "matter-sealed",

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.transaction import Transaction
+from lianban.chassis.transaction import Question, Transaction
 from lianban.contracts.codes import MatterState
 
 Row = dict[str, Any]
@@ -104,14 +104,20 @@ def states(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, MatterState]:
     return {row["id"]: MatterState(row["case_state"]) for row in rows}
 
 
-def by_number(tx: Transaction, number: str) -> Row | None:
-    """A matter with its progress, without words and persons."""
-    return tx.execute(f"{_HEAD} where m.number = %s", (number,)).fetchone()
+def id_of(tx: Transaction, number: str) -> UUID | None:
+    """The id of the matter that has a number."""
+    row = tx.execute("select id from matter where number = %s", (number,)).fetchone()
+    return row["id"] if row else None
 
 
 def by_id(tx: Transaction, matter: UUID) -> Row | None:
     """A matter with its progress, without words and persons."""
-    return tx.execute(f"{_HEAD} where m.id = %s", (matter,)).fetchone()
+    return tx.execute(*head(matter)).fetchone()
+
+
+def head(matter: UUID) -> Question:
+    """Asks for a matter with its progress, without words and persons."""
+    return f"{_HEAD} where m.id = %s", (matter,)
 
 
 _HEAD = """
@@ -124,12 +130,12 @@ from matter m left join progress p on p.matter_id = m.id left join withdrawal w 
 """
 
 
-def words(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
-    """The sealed words of matters that are not sealed for the discipline body."""
-    return tx.execute(
+def words(matters: Sequence[UUID]) -> Question:
+    """Asks for the sealed words of matters that are not sealed for the discipline body."""
+    return (
         "select id, number, words, claims from matter where id = any(%s) and not sealed order by received_at, id",
         (list(matters),),
-    ).fetchall()
+    )
 
 
 def persons(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:

@@ -7,16 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from lianban.chassis.transaction import Transaction
+from lianban.chassis.transaction import Question, Transaction
 from lianban.contracts.refs import RatingVote
 
 Row = dict[str, Any]
-
-
-class AlreadyRated(Exception):
-    """A target has its vote of this round already; the argument is the constraint."""
 
 
 def add_supplement(tx: Transaction, supplement: UUID, matter: UUID, words: bytes, at: datetime) -> None:
@@ -27,13 +21,15 @@ def add_supplement(tx: Transaction, supplement: UUID, matter: UUID, words: bytes
     )
 
 
-def supplements(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
-    """The supplements of matters, oldest first."""
-    return tx.execute(
-        "select id, matter_id, words, supplemented_at from supplement where matter_id = any(%s)"
-        " order by supplemented_at, id",
+def supplements(matters: Sequence[UUID]) -> Question:
+    """Asks for the supplements of matters, oldest first."""
+    return (
+        (
+            "select id, matter_id, words, supplemented_at from supplement where matter_id = any(%s)"
+            " order by supplemented_at, id"
+        ),
         (list(matters),),
-    ).fetchall()
+    )
 
 
 def withdraw(tx: Transaction, matter: UUID, at: datetime) -> bool:
@@ -45,49 +41,41 @@ def withdraw(tx: Transaction, matter: UUID, at: datetime) -> bool:
 
 
 def rate(tx: Transaction, matter: UUID, round_: int, votes: Sequence[RatingVote], at: datetime) -> None:
-    """Insert votes; raises :class:`AlreadyRated` where a target has one in this round."""
-    if not votes:
-        return
-    try:
-        tx.execute(
-            """
-            insert into rating (matter_id, round, target, agency_code, value, rated_at)
-            select %s, %s, vote.target, vote.agency_code, vote.value, %s
-            from unnest(%s::text[], %s::text[], %s::text[]) as vote (target, agency_code, value)
-            """,
-            (
-                matter, round_, at,
-                [vote.target.value for vote in votes],
-                [vote.agency.code if vote.agency else "" for vote in votes],
-                [vote.value.value for vote in votes],
-            ),
-        )  # fmt: skip
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.constraint_name != "rating_once_per_target_and_round":
-            raise
-        raise AlreadyRated(error.diag.constraint_name) from None
+    """Insert votes on targets that have none in this round."""
+    tx.write(
+        """
+        insert into rating (matter_id, round, target, agency_code, value, rated_at)
+        select %s, %s, vote.target, vote.agency_code, vote.value, %s
+        from unnest(%s::text[], %s::text[], %s::text[]) as vote (target, agency_code, value)
+        """,
+        (
+            matter, round_, at,
+            [vote.target.value for vote in votes],
+            [vote.agency.code if vote.agency else "" for vote in votes],
+            [vote.value.value for vote in votes],
+        ),
+    )  # fmt: skip
 
 
-def answer_solved(tx: Transaction, matter: UUID, round_: int, solved: bool, at: datetime) -> bool:
-    """Record whether it was solved; False where the question was answered in this round."""
-    done = tx.execute(
-        "insert into solved_answer (matter_id, round, solved, answered_at) values (%s, %s, %s, %s)"
-        " on conflict do nothing",
+def answer_solved(tx: Transaction, matter: UUID, round_: int, solved: bool, at: datetime) -> None:
+    """Record whether it was solved, where this was not answered in this round."""
+    tx.write(
+        "insert into solved_answer (matter_id, round, solved, answered_at) values (%s, %s, %s, %s)",
         (matter, round_, solved, at),
     )
-    return done.rowcount == 1
 
 
-def ratings(tx: Transaction, matter: UUID) -> list[Row]:
-    """All votes of a matter, oldest first."""
-    return tx.execute(
-        "select round, target, agency_code, value, rated_at from rating where matter_id = %s"
-        " order by rated_at, target desc, agency_code",
+def ratings(matter: UUID) -> Question:
+    """Asks for all votes of a matter, oldest first."""
+    return (
+        (
+            "select round, target, agency_code, value, rated_at from rating where matter_id = %s"
+            " order by rated_at, target desc, agency_code"
+        ),
         (matter,),
-    ).fetchall()
+    )
 
 
-def solved_answers(tx: Transaction, matter: UUID) -> dict[int, Row]:
-    """The answers to "was it solved", by round."""
-    rows = tx.execute("select round, solved, answered_at from solved_answer where matter_id = %s", (matter,))
-    return {row["round"]: row for row in rows}
+def solved_answers(matter: UUID) -> Question:
+    """Asks for the answers to "was it solved", one per round."""
+    return "select round, solved, answered_at from solved_answer where matter_id = %s", (matter,)

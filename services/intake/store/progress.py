@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from lianban.chassis.transaction import Transaction
+from lianban.chassis.transaction import Question, Transaction
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClosingReason, MatterState, NoticeKind
 from lianban.contracts.notification import DocumentIssued
 from lianban.contracts.oversight import ClockMoved, ClockStarted, ClockStopped
@@ -338,46 +338,48 @@ def note(
     )
 
 
-def parts(tx: Transaction, matter: UUID) -> list[Row]:
-    """The agencies' parts: the lead first, then by name."""
-    return tx.execute(
+def parts(matter: UUID) -> Question:
+    """Asks for the agencies' parts: the lead first, then by name."""
+    return (
         """
         select assignment_id, agency_code, agency_name, role, state, since, decided_round from part where matter_id = %s
         order by state in ('released', 'withdrawn'), array_position(array['lead', 'co_handler', 'copy'], role),
             agency_name, since
         """,
         (matter,),
-    ).fetchall()
+    )
 
 
-def clocks(tx: Transaction, matter: UUID) -> list[Row]:
-    """The clocks of a matter in the order in which they began."""
-    return tx.execute(
+def clocks(matter: UUID) -> Question:
+    """Asks for the clocks of a matter in the order in which they began."""
+    return (
         """
         select clock_id, rule, agency_code, agency_name, assignment_id, started_on, raw_due, legal_due, provisional,
             breached, outcome, stopped_at
         from clock where matter_id = %s order by started_on, legal_due, rule
         """,
         (matter,),
-    ).fetchall()
+    )
 
 
-def documents(tx: Transaction, matter: UUID) -> list[Row]:
-    """The documents of a matter, oldest first, with when their notice was served."""
-    return tx.execute(
+def documents(matter: UUID) -> Question:
+    """Asks for the documents of a matter, oldest first, with when their notice was served."""
+    return (
         """
         select d.document_id, d.kind, d.number, d.issuer_code, d.issuer_name, d.round, d.issued_at,
             (select min(n.served_at) from notice n where n.document_id = d.document_id) as served_at
         from document d where d.matter_id = %s order by d.issued_at, d.document_id
         """,
         (matter,),
-    ).fetchall()
+    )
 
 
-def timeline(tx: Transaction, matter: UUID) -> list[Row]:
-    """The time line of a matter, oldest first."""
-    return tx.execute(
-        "select at, kind, agency_code, agency_name, data from timeline_entry where matter_id = %s"
-        " order by at, position",
+def timeline(matter: UUID) -> Question:
+    """Asks for the time line of a matter, oldest first."""
+    return (
+        (
+            "select at, kind, agency_code, agency_name, data from timeline_entry where matter_id = %s"
+            " order by at, position"
+        ),
         (matter,),
-    ).fetchall()
+    )

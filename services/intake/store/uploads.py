@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lianban.chassis.transaction import Transaction
+from lianban.chassis.transaction import Question, Transaction
 
 Row = dict[str, Any]
 
@@ -63,15 +63,15 @@ def waiting(tx: Transaction, uploads: Sequence[UUID], *, uploader: str) -> list[
     ).fetchall()
 
 
-def of_matters(tx: Transaction, matters: Sequence[UUID]) -> list[Row]:
-    """The files of matters, in the order in which they were given."""
-    return tx.execute(
+def of_matters(matters: Sequence[UUID]) -> Question:
+    """Asks for the files of matters, in the order in which they were given."""
+    return (
         """
         select id, matter_id, supplement_id, name, media_type, bytes, sha256 from upload
         where matter_id = any(%s) order by matter_id, supplement_id nulls first, ordinal
         """,
         (list(matters),),
-    ).fetchall()
+    )
 
 
 def attached(tx: Transaction, upload: UUID) -> Row | None:

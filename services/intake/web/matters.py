@@ -91,8 +91,8 @@ def rate(number: str) -> Any:
     """Rate the petition office and each agency separately, once per decision, and say whether the problem is solved."""
     told = json_object("query_code", "votes", "solved")
     opened = petitioner.open_matter(number, _code(told))
-    petitioner.rate(opened.id, told, at=now())
-    return {"rating": status.of(opened.id, now())["rating"]}
+    at = now()
+    return {"rating": status.rating(petitioner.rate(opened.id, told, at=at), at)}
 
 
 @matters.post("/<number>/supplements")

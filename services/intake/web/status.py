@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from lianban.chassis.auth import issue_ticket
 from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.time import china_day
+from lianban.chassis.transaction import Question
 from lianban.chassis.web import _, language
 from lianban.contracts.codes import AgencyRole, AssignmentState, ClockOutcome, DocumentKind, MatterState, RatingTarget
 from lianban.contracts.refs import AgencyRef
@@ -18,7 +20,8 @@ from lianban.law.rulebook import Bound
 from services.intake.app.disclose import file_of, supplement_of, words_of
 from services.intake.app.petitioner import state_of, targets
 from services.intake.domain.progress import may_be_rated, may_be_supplemented, may_be_withdrawn
-from services.intake.store import matters, petitioner, progress, reference, uploads
+from services.intake.store import matters, petitioner, progress, reference, standing, uploads
+from services.intake.store.standing import Standing
 from services.intake.web.sentences import Entry, sentence
 
 LINK_SECONDS = 1800
@@ -38,20 +41,46 @@ _LEAD_HOLDS = (
 
 def of(matter: UUID, at: datetime) -> dict[str, Any]:
     """The status of a matter that is known to exist."""
-    with database().transaction() as tx:
-        row = matters.by_id(tx, matter)
-        if row is None:
+    return _told(_read(matter, []), at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a page is made of; ``more`` are the answers to what else was asked."""
+
+    standing: Standing
+    office: AgencyRef | None
+    clocks: Sequence[dict[str, Any]]
+    documents: Sequence[dict[str, Any]]
+    timeline: Sequence[dict[str, Any]]
+    supplements: Sequence[dict[str, Any]]
+    more: Sequence[Sequence[dict[str, Any]]]
+
+
+def _read(matter: UUID, more: Sequence[Question]) -> _Read:
+    """Ask for everything in one exchange, and for the office that holds the matter where one does."""
+    own = [
+        progress.clocks(matter),
+        progress.documents(matter),
+        progress.timeline(matter),
+        petitioner.supplements([matter]),
+    ]
+    of_standing = standing.asked(matter)
+    with database().transaction(whole=False) as tx:
+        answers = [answer.fetchall() for answer in tx.execute_all([*of_standing, *own, *more])]
+        found = standing.read(answers[: len(of_standing)])
+        if found is None:
             raise LookupError("a matter that was opened is not there")
-        state = state_of(row)
-        office = reference.petition_office(tx, row["region_code"]) if state in _OFFICE_HOLDS else None
-        parts = progress.parts(tx, matter)
-        clocks = progress.clocks(tx, matter)
-        documents = progress.documents(tx, matter)
-        entries = progress.timeline(tx, matter)
-        supplements = petitioner.supplements(tx, [matter])
-        ratings = petitioner.ratings(tx, matter)
-        solved = petitioner.solved_answers(tx, matter)
-    shown_clocks = [_clock(clock, china_day(at)) for clock in clocks]
+        held = state_of(found.matter) in _OFFICE_HOLDS
+        office = reference.petition_office(tx, found.matter["region_code"]) if held else None
+    clocks, documents, timeline, supplements, *rest = answers[len(of_standing) :]
+    return _Read(found, office, clocks, documents, timeline, supplements, rest)
+
+
+def _told(read: _Read, at: datetime) -> dict[str, Any]:
+    row = read.standing.matter
+    state = state_of(row)
+    shown_clocks = [_clock(clock, china_day(at)) for clock in read.clocks]
     return {
         "id": row["id"],
         "number": row["number"],
@@ -63,13 +92,13 @@ def of(matter: UUID, at: datetime) -> dict[str, Any]:
         "received_at": row["received_at"],
         "original_received_on": row["original_received_on"],
         "withdrawn_at": row["withdrawn_at"],
-        "held_by": _holder(row, state, office),
+        "held_by": _holder(row, state, read.office),
         "next_due": _next_due(shown_clocks),
-        "agencies": [_part(part) for part in parts],
+        "agencies": [_part(part) for part in read.standing.parts],
         "clocks": shown_clocks,
-        "timeline": [entry.json() for entry in _timeline(row, entries, supplements, ratings, solved)],
-        "documents": [_document(document, row, at) for document in documents],
-        "rating": _rating(row, state, parts, ratings, solved, at),
+        "timeline": [entry.json() for entry in _timeline(read)],
+        "documents": [_document(document, row, at) for document in read.documents],
+        "rating": rating(read.standing, at),
         "may_supplement": not row["sealed"] and may_be_supplemented(state),
         "may_withdraw": not row["sealed"] and may_be_withdrawn(state),
     }
@@ -77,7 +106,9 @@ def of(matter: UUID, at: datetime) -> dict[str, Any]:
 
 def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
     """The status with what only the page shows: the words, how far each clock ran, the time line newest first."""
-    found = of(matter, at)
+    read = _read(matter, [matters.words([matter]), uploads.of_matters([matter])])
+    words, attached = read.more
+    found = _told(read, at)
     for clock in found["clocks"]:
         allowed = (clock["due"] - clock["started_on"]).days
         left = clock["days_left"]
@@ -89,10 +120,8 @@ def for_page(matter: UUID, at: datetime) -> dict[str, Any]:
         {"at": entry["at"], "title": entry["text"], "tone": entry["tone"], "now": index == last}
         for index, entry in enumerate(found["timeline"])
     ][::-1]
-    with database().transaction() as tx:
-        words = matters.words(tx, [matter])
-        supplements = petitioner.supplements(tx, [matter]) if words else []
-        files = [file_of(row) for row in uploads.of_matters(tx, [matter])] if words else []
+    supplements = read.supplements if words else []
+    files = [file_of(row) for row in attached] if words else []
     found["words"] = words_of(words[0]) if words else None
     found["files"] = [file["name"] for file in files if file["supplement_id"] is None]
     found["supplements"] = [
@@ -185,16 +214,11 @@ def _document(document: dict[str, Any], row: dict[str, Any], at: datetime) -> di
     }
 
 
-def _rating(
-    row: dict[str, Any],
-    state: MatterState,
-    parts: Sequence[dict[str, Any]],
-    ratings: Sequence[dict[str, Any]],
-    solved: dict[int, dict[str, Any]],
-    at: datetime,
-) -> dict[str, Any]:
+def rating(known: Standing, at: datetime) -> dict[str, Any]:
+    """What can be rated now, and what has been."""
+    row = known.matter
     round_ = row["decided_round"]
-    votes = {(vote["target"], vote["agency_code"]): vote["value"] for vote in ratings if vote["round"] == round_}
+    votes = {(vote["target"], vote["agency_code"]): vote["value"] for vote in known.votes if vote["round"] == round_}
     found: list[dict[str, Any]] = []
     if round_ > 0:
         office = RatingTarget.PETITION_OFFICE.value
@@ -205,35 +229,31 @@ def _rating(
                 "agency": {"code": agency.code, "name": agency.name},
                 "value": votes.get((RatingTarget.AGENCY.value, agency.code)),
             }
-            for agency in targets(parts, round_)
+            for agency in targets(known.parts, round_)
         ]
-    answer = solved.get(round_)
+    answer = known.answers.get(round_)
     return {
-        "open": not row["sealed"] and may_be_rated(state, row["decided_at"], row["closed_at"], at),
+        "open": not row["sealed"] and may_be_rated(state_of(row), row["decided_at"], row["closed_at"], at),
         "round": round_,
         "targets": found,
         "solved": answer["solved"] if answer else None,
     }
 
 
-def _timeline(
-    row: dict[str, Any],
-    entries: Sequence[dict[str, Any]],
-    supplements: Sequence[dict[str, Any]],
-    ratings: Sequence[dict[str, Any]],
-    solved: dict[int, dict[str, Any]],
-) -> list[Entry]:
+def _timeline(read: _Read) -> list[Entry]:
+    row = read.standing.matter
     found = [sentence(row["received_at"], "sealed" if row["sealed"] else "registered")]
     found += [
         sentence(entry["at"], entry["kind"], entry["agency_code"], entry["agency_name"], entry["data"])
-        for entry in entries
+        for entry in read.timeline
     ]
-    done = [sentence(supplement["supplemented_at"], "supplemented") for supplement in supplements]
+    done = [sentence(supplement["supplemented_at"], "supplemented") for supplement in read.supplements]
     if row["withdrawn_at"] is not None:
         done.append(sentence(row["withdrawn_at"], "withdrawn"))
-    done += [sentence(at, "rated") for at in sorted({vote["rated_at"] for vote in ratings})]
+    done += [sentence(at, "rated") for at in sorted({vote["rated_at"] for vote in read.standing.votes})]
     done += [
-        sentence(answer["answered_at"], "answered", data={"solved": answer["solved"]}) for answer in solved.values()
+        sentence(answer["answered_at"], "answered", data={"solved": answer["solved"]})
+        for answer in read.standing.answers.values()
     ]
     for entry in sorted(done, key=lambda entry: entry.at):
         found.insert(_place(found, entry.at), entry)

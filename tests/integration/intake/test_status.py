@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from lianban.chassis import auth, transaction
 from lianban.chassis.time import at, now
+from lianban.chassis.transaction import statistics
 from lianban.contracts import agency_gateway, oversight, routing
 from lianban.contracts.codes import (
     AgencyRole,
@@ -392,6 +393,26 @@ def test_office_and_agencies_are_rated_separately_and_once(intake: Intake) -> No
     rest = somebody.post("ratings", votes=[{"target": "agency", "agency": URBAN.code, "value": "satisfied"}])
     assert rest.status_code == 201
     assert len(somebody.said(MatterRated)) == 2
+
+
+def test_the_answer_to_a_vote_is_the_rating_that_the_status_shows(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    somebody.case.route().accept().decide()
+    assert somebody.post("ratings", votes=VOTES[:1]).status_code == 201
+    rated = somebody.post("ratings", votes=VOTES[1:], solved=True).get_json()["rating"]
+    assert [target["value"] for target in rated["targets"]] == ["satisfied", "dissatisfied", None]
+    assert (rated["open"], rated["round"], rated["solved"]) == (True, 1, True)
+    assert somebody.status()["rating"] == rated
+
+
+def test_a_rating_takes_few_statements(intake: Intake) -> None:
+    somebody = Petitioner(intake)
+    somebody.case.route().accept().decide()
+    before = {sql: runs[0] for sql, runs in statistics.runs.items()}
+    assert somebody.post("ratings", votes=VOTES, solved=True).status_code == 201
+    ran = [sql for sql, runs in statistics.runs.items() for _ in range(int(runs[0] - before.get(sql, 0)))]
+    # the matter's id; its stream, begun and taken; matter, parts, votes, answers; vote and answer; stream, outbox
+    assert len(ran) == 11
 
 
 def test_a_new_decision_is_rated_anew(intake: Intake) -> None:
