@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -223,12 +224,12 @@ def ticket_of_no(connection: Conn, tenant_code: str, no: str, *, for_change: boo
     return _ticket(found) if found else None
 
 
-def ticket_for_change(connection: Conn, ticket_id: int) -> Ticket:
-    """One ticket by its row, held until the transaction ends; raises ``LookupError`` when there is none."""
-    row = connection.execute(f"SELECT {_TICKET} FROM ticket WHERE id = %s FOR UPDATE", (ticket_id,)).fetchone()
-    if row is None:
-        raise LookupError(ticket_id)
-    return _ticket(row)
+def free_tickets(connection: Conn, ticket_ids: Sequence[int]) -> list[Ticket]:
+    """Those of these tickets that nobody else holds; they are held until the transaction ends."""
+    rows = connection.execute(
+        f"SELECT {_TICKET} FROM ticket WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED", (list(ticket_ids),)
+    )
+    return [_ticket(row) for row in rows]
 
 
 def newest_tickets(
@@ -396,16 +397,16 @@ def due_turns(connection: Conn, at: datetime, limit: int) -> list[int]:
     return [row["ticket_id"] for row in rows]
 
 
-def take_turn(connection: Conn, ticket_id: int, at: datetime) -> Tenant | None:
-    """Use up a ticket's due turn; returns whose it is, None when it was cancelled or moved meanwhile."""
-    row = connection.execute(
+def take_turns(connection: Conn, ticket_ids: Sequence[int], at: datetime) -> dict[int, Tenant]:
+    """Use up tickets' due turns; returns whose they are, without those that were cancelled or moved meanwhile."""
+    rows = connection.execute(
         f"""
         DELETE FROM autopilot_turn AS turn USING tenant
-        WHERE ticket_id = %s AND due_at <= %s AND code = turn.tenant RETURNING {_TENANT}
+        WHERE ticket_id = ANY(%s) AND due_at <= %s AND code = turn.tenant RETURNING ticket_id, {_TENANT}
         """,
-        (ticket_id, at),
-    ).fetchone()
-    return Tenant(**row) if row else None
+        (list(ticket_ids), at),
+    )
+    return {row.pop("ticket_id"): Tenant(**row) for row in rows}
 
 
 def postpone_turn(connection: Conn, ticket_id: int, due_at: datetime) -> None:
@@ -451,11 +452,11 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
     return [Webhook(**row) for row in rows]
 
 
-def webhook_delivered(connection: Conn, webhook_id: int) -> None:
-    """The other side has it."""
+def webhooks_delivered(connection: Conn, webhook_ids: Sequence[int]) -> None:
+    """The other side has them."""
     connection.execute(
-        "UPDATE webhook SET delivered_at = now(), last_error = NULL WHERE id = %s AND delivered_at IS NULL",
-        (webhook_id,),
+        "UPDATE webhook SET delivered_at = now(), last_error = NULL WHERE id = ANY(%s) AND delivered_at IS NULL",
+        (list(webhook_ids),),
     )
 
 

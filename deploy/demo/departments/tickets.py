@@ -6,6 +6,7 @@ call to the tenant's own address.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -116,18 +117,21 @@ def end(
     return _by_hand(connection, ended, actor, at)
 
 
-def autopilot_turn(connection: store.Conn, ticket_id: int, at: datetime) -> Ticket | None:
-    """Let the department make its due move by itself, and plan the one after it; None when none is due any more."""
-    # The ticket is held before its turn, as everywhere: whoever changes a ticket may then cancel its turn.
-    ticket = store.ticket_for_change(connection, ticket_id)
-    tenant = store.take_turn(connection, ticket_id, at)
-    if tenant is None:
-        return None
-    pilot = autopilot.read(tenant.autopilot)
-    if pilot.seconds_before(ticket) is None:
-        return None
-    moved = _move(connection, autopilot.next_move(tenant, pilot, ticket), PILOT, at)
-    _plan(connection, tenant, moved, at)
+def autopilot_turns(connection: store.Conn, ticket_ids: Sequence[int], at: datetime) -> list[Ticket]:
+    """Let departments make their due moves by themselves, and plan those after them; returns the tickets moved."""
+    # A ticket is held before its turn, as everywhere: whoever changes a ticket may then cancel its turn.
+    held = store.free_tickets(connection, ticket_ids)
+    tenants = store.take_turns(connection, [ticket.id for ticket in held], at)
+    moved = []
+    for ticket in held:
+        tenant = tenants.get(ticket.id)
+        if tenant is None:
+            continue
+        pilot = autopilot.read(tenant.autopilot)
+        if pilot.seconds_before(ticket) is None:
+            continue
+        moved.append(_move(connection, autopilot.next_move(tenant, pilot, ticket), PILOT, at))
+        _plan(connection, tenant, moved[-1], at)
     return moved
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import psycopg
 import psycopg_pool
@@ -20,9 +20,22 @@ from deploy.demo.departments.vocabulary import Status
 log = logging.getLogger("departments.workers")
 
 PILOT_SECONDS = 0.25
+TURNS = 50
+"""How many moves are made in one transaction at most."""
 CALL_SECONDS = 10.0
-LEASE_SECONDS = 3 * CALL_SECONDS
+CALLS = 4
+"""How many calls one thread takes at a time; it makes them one after another."""
+LEASE_SECONDS = (CALLS + 2) * CALL_SECONDS
 DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call: taken where there is no error, else tried again after ``wait`` seconds."""
+
+    webhook_id: int
+    error: str | None = None
+    wait: float = 0.0
 
 
 class Bell:
@@ -108,57 +121,71 @@ class Workers:
     def pilot(self) -> float:
         """Make the moves that are due; returns how many seconds to wait before looking again."""
         now = datetime.now(UTC)
-        with self._pool.connection() as connection:
-            due = store.due_turns(connection, now, 50)
-        for ticket_id in due:
-            if self._stopping.is_set():
-                break
-            self._move(ticket_id, now)
-        return 0.0 if due else PILOT_SECONDS
+        with self._pool.connection() as connection, connection.pipeline():
+            due = store.due_turns(connection, now, TURNS)
+        return 0.0 if due and self._move(due, now) else PILOT_SECONDS
 
-    def _move(self, ticket_id: int, now: datetime) -> None:
+    def _move(self, due: Sequence[int], now: datetime) -> bool:
+        """Make moves together; where that fails one by one, so that only the one that fails is put off."""
         try:
             with self._pool.connection() as connection, connection.pipeline():
-                moved = tickets.autopilot_turn(connection, ticket_id, now)
+                moved = tickets.autopilot_turns(connection, due, now)
         except DATABASE_ERRORS:
             raise
         except Exception:
-            log.exception("autopilot: row %d failed, looked at again in a minute", ticket_id)
+            if len(due) > 1:
+                each = [self._move([ticket_id], now) for ticket_id in due]
+                return any(each)
+            log.exception("autopilot: row %d failed, looked at again in a minute", due[0])
             with self._pool.connection() as connection:
-                store.postpone_turn(connection, ticket_id, now + timedelta(minutes=1))
-            return
-        if moved is not None:
-            log.info("autopilot: ticket %s of %s is %s", moved.no, moved.tenant, moved.status)
+                store.postpone_turn(connection, due[0], now + timedelta(minutes=1))
+            return False
+        for ticket in moved:
+            log.info("autopilot: ticket %s of %s is %s", ticket.no, ticket.tenant, ticket.status)
+        if moved:
             self._call_bell.ring()
+        return bool(moved)
 
     def _caller(self, session: requests.Session) -> Callable[[], float]:
         def call_due() -> float:
-            keep: Callable[[store.Conn], None] | None = None
-            while keep is not None or not self._stopping.is_set():
-                # What became of a call is kept in the same exchange in which the next one is taken.
+            outcomes: list[Outcome] = []
+            while outcomes or not self._stopping.is_set():
+                # What became of calls is kept in the same exchange in which the next ones are taken.
                 with self._pool.connection() as connection, connection.pipeline():
-                    if keep is not None:
-                        keep(connection)
-                    leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, 1, LEASE_SECONDS)
-                if not leased:
+                    _keep(connection, outcomes)
+                    leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, CALLS, LEASE_SECONDS)
+                if len(leased) == CALLS:  # there may be more: let another thread look
+                    self._call_bell.ring()
+                outcomes = [self._call(session, webhook) for webhook in leased]
+                if not outcomes:
                     break
-                keep = self._call(session, leased[0])
             return 1.0
 
         return call_due
 
-    def _call(self, session: requests.Session, webhook: Webhook) -> Callable[[store.Conn], None]:
-        """Make a call; returns what keeps its outcome."""
+    def _call(self, session: requests.Session, webhook: Webhook) -> Outcome:
+        """Make a call, unless the program is stopping meanwhile: then it is due for whoever comes next."""
+        if self._stopping.is_set():
+            return Outcome(webhook.id, "stopped before the call")
         error = send(session, webhook)
         if error is None:
-            return partial(store.webhook_delivered, webhook_id=webhook.id)
+            return Outcome(webhook.id)
         wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
         status = Status(webhook.payload["status"])
         log.warning(
             "webhook %s of %s (%s), attempt %d: %s; again in %.1f s",
             webhook.event_id, webhook.tenant, status, webhook.attempts, error, wait,
         )  # fmt: skip
-        return partial(store.webhook_failed, webhook_id=webhook.id, error=error, wait=wait)
+        return Outcome(webhook.id, error, wait)
+
+
+def _keep(connection: store.Conn, outcomes: Sequence[Outcome]) -> None:
+    taken = [outcome.webhook_id for outcome in outcomes if outcome.error is None]
+    if taken:
+        store.webhooks_delivered(connection, taken)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            store.webhook_failed(connection, outcome.webhook_id, outcome.error, outcome.wait)
 
 
 def send(session: requests.Session, webhook: Webhook) -> str | None:

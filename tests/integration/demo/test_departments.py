@@ -156,6 +156,28 @@ def test_a_webhook_is_repeated_until_it_is_taken_with_the_same_id_and_in_order(q
     assert {event["event_id"] for event in quick.receiver.refused} == {quick.receiver.events[0]["event_id"]}
 
 
+def test_tickets_that_are_worked_on_together_are_each_told_in_order(quick: Department) -> None:
+    refs = [f"A-20-{number}" for number in range(12)]
+    for ref in refs:
+        quick.filed(ref)
+    told = ["TAKEN", "WORKING", "FINISHED"]
+    eventually(lambda: [quick.receiver.statuses(ref) for ref in refs] == [told] * len(refs))
+
+
+def test_a_ticket_whose_turn_fails_holds_up_no_other(program: Program, database: str) -> None:
+    slow = FAST | {"min_seconds": 3600, "max_seconds": 3600}
+    broken, whole = (a_department(program, None, Receiver(), slow) for _ in range(2))
+    left, moved = broken.filed("A-21"), whole.filed("A-22")
+    with psycopg.connect(database) as connection:
+        connection.execute('update tenant set autopilot = \'{"mode": "sideways"}\' where code = %s', (broken.code,))
+        # in one statement, so that one round meets both
+        connection.execute(
+            "update autopilot_turn set due_at = now() where tenant = any(%s)", ([broken.code, whole.code],)
+        )
+    eventually(lambda: whole.ticket(moved)["status"] == "TAKEN")
+    assert broken.ticket(left)["status"] == "NEW"
+
+
 def test_a_department_without_a_webhook_address_works_in_silence(program: Program) -> None:
     silent = a_department(program, None, Receiver(), FAST)
     no = silent.filed("A-5")
