@@ -49,7 +49,7 @@ chaos: setup-test ## 故障测试全集（约半小时）Every fault under load,
 chaos-quick: setup-test ## 主要故障（也在 make test 中）The main faults under load; part of make test
 	@$(PYTHON) -m pytest tests/chaos -m chaos_quick $(ARGS)
 
-bench: setup-test ## 性能基准（约四十分钟）All figures on a stack of its own, about forty minutes; ARGS="--only lifecycle" for a part
+bench: setup-test ## 性能基准（约一小时）All figures on a stack of its own, about an hour; ARGS="--only lifecycle" for a part
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 bench-quick: setup-test ## 性能基准（三分钟）The figures in three minutes, without bursts and a million matters

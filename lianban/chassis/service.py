@@ -209,9 +209,13 @@ class Relay(DependencyProvider):
 
     def _measure(self) -> None:
         while not self.stopping:
-            with suppress(*UNAVAILABLE):
+            try:
                 relay.measure(database())
                 measure_inbox(database())
+            except UNAVAILABLE:
+                pass  # the transaction itself says what that means for readiness
+            except Exception:  # gauges that cannot be read end no relay
+                log.exception("relay.not_measured")
             with suppress(OSError):
                 metrics.measure_disk()
             eventlet.sleep(5)

@@ -1,4 +1,4 @@
-"""By when something is due, for the desk: the same rulebook and arithmetic that oversight's clocks use."""
+"""By when something is due, for the desk and for closing: the rulebook and arithmetic of oversight's clocks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from lianban.chassis import calendar
 from lianban.chassis.rules import rulebook
 from lianban.chassis.transaction import Transaction
 from lianban.law.calendar import WorkCalendar
-from lianban.law.clocks import Due, china_day, is_overdue
+from lianban.law.clocks import Due, china_day, end_of, is_overdue
 
-ROUTE, OBJECTION = "route", "objection"
+ROUTE, OBJECTION, RATING = "route", "objection", "rating"
 
 
 class Deadlines:
-    """The dates of one page, with the calendar read once."""
+    """The dates of one page or case, with the calendar read once."""
 
     def __init__(self, tx: Transaction) -> None:
-        self._calendar: WorkCalendar = calendar.read(tx)
+        self._calendar: WorkCalendar = calendar.recent(tx)
         self._rulebook = rulebook()
 
     def routing(self, received_at: datetime) -> Due:
@@ -27,6 +27,10 @@ class Deadlines:
     def objecting(self, sent_at: datetime) -> Due:
         """By when an agency may object (条例 §23③)."""
         return self._rulebook.due(OBJECTION, china_day(sent_at), self._calendar)
+
+    def rating_over(self, served_at: datetime) -> datetime:
+        """When the time to rate is over: the end of the last day of oversight's clock (its length is the site's)."""
+        return end_of(self._rulebook.due(RATING, china_day(served_at), self._calendar).legal_due)
 
     def late_objection(self, sent_at: datetime, objected_at: datetime) -> bool:
         """Whether an objection came after its five work days: the officer sees it and decides."""

@@ -5,7 +5,6 @@ hop_limit = 3                  # objections of leads in one round after which on
 automatic_objections = false   # re-route to the proposed agency without a person
 automatic_reopening = false    # "not solved" orders re-handling without a person
 reopen_rounds = 2              # the last round that may be ordered so
-rating_window_days = 30        # days from service in which targets may be rated
 suggest_minimum = 0.15         # lowest score of a matter type that is suggested
 suggest_co_handlers = 3        # most co-handlers that are suggested
 [[routing.automatic]]          # a stated case of automatic routing; all given conditions must hold
@@ -18,7 +17,6 @@ minimum_score = 0.5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from lianban.chassis import site
@@ -35,7 +33,6 @@ _KEYS = (
     "automatic_objections",
     "automatic_reopening",
     "reopen_rounds",
-    "rating_window_days",
     "suggest_minimum",
     "suggest_co_handlers",
     "automatic",
@@ -54,7 +51,6 @@ def parse(given: Mapping[str, Any]) -> Policy:
             hop_limit=int(given.get("hop_limit", default.hop_limit)),
             automatic_reopening=bool(given.get("automatic_reopening", default.automatic_reopening)),
             reopen_rounds=int(given.get("reopen_rounds", default.reopen_rounds)),
-            rating_window=timedelta(days=float(given.get("rating_window_days", default.rating_window.days))),
             suggest_minimum=float(given.get("suggest_minimum", default.suggest_minimum)),
             suggest_co_handlers=int(given.get("suggest_co_handlers", default.suggest_co_handlers)),
         )

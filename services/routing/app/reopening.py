@@ -14,7 +14,7 @@ from lianban.contracts.notification import NoticeServed
 from lianban.contracts.refs import AgencyRef
 from services.routing.app import metrics
 from services.routing.app.cases import POLICY, keep, locked
-from services.routing.app.policy import policy
+from services.routing.app.deadlines import Deadlines
 from services.routing.domain.case import Case
 from services.routing.domain.catalogue import in_force
 from services.routing.domain.parts import Attention, NotApplicable
@@ -32,9 +32,9 @@ def on_notice_served(tx: Transaction, event: Received[NoticeServed]) -> None:
     case = locked(tx, event.subject)
     rated = case.everybody_rated(store.votes(tx, case.id, case.round))
     try:
-        case.serve(
-            round=event.data.round, at=event.data.served_at, window=policy().rating_window, everybody_rated=rated
-        )
+        served_at = event.data.served_at
+        until = Deadlines(tx).rating_over(served_at)
+        case.serve(round=event.data.round, at=served_at, until=until, everybody_rated=rated)
     except NotApplicable:
         return
     keep(tx, case, actor=POLICY, at=event.time)
@@ -79,6 +79,11 @@ def _close(case_id: UUID, at: datetime) -> int:
         case = locked(tx, case_id)
         if case.close_due is None or case.close_due > at:
             return 0
+        if case.served_at is not None and case.reachable:  # calendar or length may have changed since
+            case.close_due = Deadlines(tx).rating_over(case.served_at)
+            if case.close_due > at:
+                keep(tx, case, actor=POLICY, at=at)
+                return 0
         case.close(ClosingReason.WINDOW_OVER, at=at)
         keep(tx, case, actor=POLICY, at=at)
         return 1

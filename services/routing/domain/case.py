@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -367,13 +367,13 @@ class Case:
 
     # -- what happens after the decision -----------------------------------------------------------------------
 
-    def serve(self, *, round: int, at: datetime, window: timedelta, everybody_rated: bool) -> None:  # noqa: A002
-        """The decision of a round was served; the rating window runs from here."""
+    def serve(self, *, round: int, at: datetime, until: datetime, everybody_rated: bool) -> None:  # noqa: A002
+        """The decision of a round was served; the rating window runs ``until`` then."""
         if self.state is not MatterState.DECIDED or round != self.round:
             raise NotApplicable("not-decided")
         self.state = MatterState.SERVED
         self.served_at = at
-        self.close_due = at + (window if self.reachable else timedelta(0))
+        self.close_due = until if self.reachable else at
         if everybody_rated:
             self.close(ClosingReason.RATED, at=at)
 

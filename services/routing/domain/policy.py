@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from lianban.contracts.codes import Channel
 
@@ -28,6 +27,5 @@ class Policy:
     hop_limit: int = 3
     automatic_reopening: bool = False
     reopen_rounds: int = 2
-    rating_window: timedelta = timedelta(days=30)
     suggest_minimum: float = 0.15
     suggest_co_handlers: int = 3

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from lianban.chassis import time, transaction
+from lianban.chassis import calendar, time, transaction
 from lianban.chassis.errors import Rejected
 from lianban.chassis.inbox import Received
+from lianban.chassis.recent import Recent
 from lianban.chassis.runtime import database
 from lianban.contracts import agency_gateway as gateway
 from lianban.contracts import routing as said
@@ -41,6 +43,7 @@ from services.routing.domain import suggesting
 from services.routing.domain.case import Case
 from services.routing.domain.policy import Policy, StatedCase
 from services.routing.store import cases
+from tests import unrolled
 from tests.integration.routing.conftest import NOW, City, ref
 
 OFFICER = Officer("李转办", None)
@@ -59,7 +62,7 @@ def assign(matter: UUID, *parts: tuple[str, AgencyRole], **given: Any) -> Case:
 
 
 def set_policy(monkeypatch: pytest.MonkeyPatch, policy: Policy) -> None:
-    for module in (suggestion, statements, reopening, assigning):
+    for module in (suggestion, statements, assigning):
         monkeypatch.setattr(module, "policy", lambda: policy)
     from services.routing.app import intake_events
 
@@ -363,6 +366,30 @@ class TestClosingAndReopening:
             assert reopening.close_due() == 1
         assert city.last(matter, said.CaseClosed).reason is ClosingReason.WINDOW_OVER
 
+    def test_the_rating_window_is_oversights_clock_with_the_sites_length(
+        self, city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """45 days from service on 23 November end with 7 January, China's time."""
+        unrolled.live_there(tmp_path, monkeypatch)
+        matter = a_decided_matter(city)
+        serve(city, matter)
+        with time.at(datetime(2027, 1, 7, 15, 59, tzinfo=UTC)):
+            assert reopening.close_due() == 0
+        with time.at(datetime(2027, 1, 7, 16, 0, tzinfo=UTC)):
+            assert reopening.close_due() == 1
+
+    def test_a_window_that_became_longer_meanwhile_is_waited_for(
+        self, city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        matter = a_decided_matter(city)
+        serve(city, matter)
+        unrolled.live_there(tmp_path, monkeypatch)
+        with time.at(NOW + timedelta(days=31)):
+            assert reopening.close_due() == 0
+        assert state(city, matter) == ("served", None)
+        with time.at(NOW + timedelta(days=46)):
+            assert reopening.close_due() == 1
+
     def test_a_decision_that_can_reach_nobody_closes_without_service(self, city: City) -> None:
         matter = a_decided_matter(city, reachable=())
         assert reopening.close_due() == 1
@@ -448,6 +475,7 @@ def test_a_batch_takes_two_matters_from_acceptance_to_their_end_with_one_stateme
     city: City, monkeypatch: pytest.MonkeyPatch, detours: bool
 ) -> None:
     """``detours``: a statement that is refused and a rating that closes nothing, after which the case is read again."""
+    monkeypatch.setattr(calendar, "_recent", Recent(3600.0))  # it is read again after two seconds, however slow we are
 
     def end(matter: UUID) -> None:
         departments = Departments(city, matter)

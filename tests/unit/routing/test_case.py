@@ -351,15 +351,15 @@ class TestJointDecision:
 
 
 class TestAfterTheDecision:
-    WINDOW = timedelta(days=30)
+    UNTIL = NOW + timedelta(days=30)
 
     def serve(self, case: Case, *, everybody_rated: bool = False) -> None:
-        case.serve(round=case.round, at=NOW, window=self.WINDOW, everybody_rated=everybody_rated)
+        case.serve(round=case.round, at=NOW, until=self.UNTIL, everybody_rated=everybody_rated)
 
     def test_the_rating_window_runs_from_service(self) -> None:
         case = decided()
         self.serve(case)
-        assert (case.state, case.close_due) == (MatterState.SERVED, NOW + self.WINDOW)
+        assert (case.state, case.close_due) == (MatterState.SERVED, self.UNTIL)
 
     def test_a_decision_that_reaches_nobody_closes_at_once(self) -> None:
         case = a_case(reachable=False)
@@ -398,7 +398,7 @@ class TestAfterTheDecision:
     def test_a_service_proof_of_an_earlier_round_changes_nothing(self) -> None:
         case = decided()
         with refused("not-decided"):
-            case.serve(round=2, at=NOW, window=self.WINDOW, everybody_rated=False)
+            case.serve(round=2, at=NOW, until=self.UNTIL, everybody_rated=False)
 
 
 def test_withdrawing_takes_every_part_back_and_ends_the_case() -> None:

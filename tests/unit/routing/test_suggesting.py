@@ -189,8 +189,8 @@ class TestAutomaticRouting:
 
 class TestPolicy:
     def test_the_sites_words_become_the_policy(self) -> None:
-        made = parse({"hop_limit": 2, "rating_window_days": 7, "automatic": [{"imported": True}]})
-        assert (made.hop_limit, made.rating_window.days) == (2, 7)
+        made = parse({"hop_limit": 2, "reopen_rounds": 4, "automatic": [{"imported": True}]})
+        assert (made.hop_limit, made.reopen_rounds) == (2, 4)
         assert made.automatic_routing == (StatedCase(imported=True),)
 
     @pytest.mark.parametrize(
