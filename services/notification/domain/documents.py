@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -58,7 +58,7 @@ class Content:
     def plain(self) -> dict[str, Any]:
         """The content as plain values for the press; dates as Chinese text, code values as their labels."""
         return {
-            **asdict(self),
+            **_fields(self),
             "kind": self.kind.value,
             "title": TITLE[self.kind],
             "received_on": chinese_date(self.received_on),
@@ -72,8 +72,13 @@ class Content:
                 }
                 for claim in self.claims
             ],
-            "parts": [{**asdict(part), "role": part.role.zh} for part in self.parts],
+            "parts": [{**_fields(part), "role": part.role.zh} for part in self.parts],
         }
+
+
+def _fields(of: Content | Part) -> dict[str, Any]:
+    """The fields by name, their values as they are: ``asdict`` would copy every one."""
+    return {item.name: getattr(of, item.name) for item in fields(of)}
 
 
 def chinese_date(day: date) -> str:
