@@ -10,7 +10,7 @@ from kombu import Connection
 from deploy.local.layout import SERVICES
 from deploy.waiting import until
 from lianban.chassis import topology
-from lianban.contracts.envelope import PARTITIONS, partition_of
+from lianban.contracts.envelope import partition_of
 from tests.chaos.beside import in_place_of
 from tests.chaos.broker import QUEUES
 from tests.chaos.conftest import Trial
@@ -22,11 +22,6 @@ from tests.load.petitions import Kind
 POISONED = "lianban.routing.case-accepted.v1"
 EVERY_TYPE = checklist.said(Kind.JOINT3).keys()
 """What is said in a life-cycle of several agencies."""
-
-
-def queue_of(subject: UUID) -> int:
-    """The queue of a service that holds the subject's partition."""
-    return partition_of(subject) * QUEUES // PARTITIONS
 
 
 @pytest.mark.chaos_quick
@@ -73,7 +68,10 @@ def test_poison_in_the_middle_of_a_partition(trial: Trial) -> None:
                     " on q.state = 'quarantined' and i.state = 'done' and i.handled_at > q.received_at"
                     " where not exists (select from inbox o where o.subject = i.subject and o.state = 'quarantined')"
                 ).fetchall()
-            return any(queue_of(row["subject"]) == queue_of(row["poisoned"]) for row in rows)
+            return any(queue(row["subject"]) == queue(row["poisoned"]) for row in rows)
+
+        def queue(subject: UUID) -> int:
+            return topology.queue_of(partition_of(subject), QUEUES)
 
         poison = {"CHAOS_POISON": POISONED}
         with in_place_of(load.stack, "oversight", module="tests.chaos.unreliable", more=poison):
