@@ -129,7 +129,8 @@ def events_page() -> str:
         "CloudEvents 1.0 in structured JSON on the topic exchange `lianban.events`; the routing key is "
         "`<producer>.<noun>-<past participle>.v<version>.p<partition>`, the partition "
         f"`crc32(subject) mod {PARTITIONS}`. The subject is the matter's id, or the id of what a reference event is "
-        "about. The same as AsyncAPI 3: "
+        "about. Events for the same queues may travel in one message, a CloudEvents batch with one event a line, under "
+        "the first one's routing key: bind by producer and partition, not by type. The same as AsyncAPI 3: "
         "`/asyncapi.json`. Consumers ignore fields that they do not know. No event holds personal data or words of "
         "people.",
         *parts,
