@@ -142,7 +142,7 @@ class _Reader:
                     settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5
                 ) as connection:
                     connection.connect()
-                    channel = _Channel(connection, prefetch=settings().batch)
+                    channel = _Channel(connection, prefetch=_in_hand())
                     for part, queue in self.queues.items():
                         channel.consume(queue, partial(self._arrive, channel))
                         readiness.up(part)
@@ -290,6 +290,12 @@ def consume(
         hears=hears, handlers=handlers, prepare=prepare
     )
     return decorate
+
+
+def _in_hand() -> int:
+    """How many messages of each queue may be here and not acknowledged: in all queues two batches of events that came
+    alone, so that the next one is here while one is handled. With full messages it is more, but tens of megabytes."""
+    return max(1, 2 * settings().batch // settings().queues)
 
 
 def _bytes(body: Any) -> bytes:
