@@ -50,6 +50,8 @@ BEHIND_SECONDS = 3600
 UNKNOWN_SECONDS = 900
 """From when on an event that waits, or a message that waits or may have arrived, needs a person; as alerts have it."""
 UNWATCHED_SECONDS = 60
+QUEUED = 200
+"""Messages in a service's queues, each with up to 50 events; as the alert has it."""
 
 T = TypeVar("T")
 
@@ -98,8 +100,8 @@ def attention(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "LianbanQuarantineNotEmpty", f"{name} 隔离区 in quarantine: {row['quarantined']}"
         if row.get("poison"):
             yield "LianbanPoisonNotEmpty", f"{name} 毒信队列 in the poison queue: {row['poison']}"
-        if (row.get("queued") or 0) > 1000:
-            yield "LianbanQueueGrows", f"{name} 队列中待处理事件 events in its queues: {row['queued']}"
+        if (row.get("queued") or 0) > QUEUED:
+            yield "LianbanQueueGrows", f"{name} 队列中待处理消息 messages in its queues: {row['queued']}"
         # Where not all are counted, the oldest need not be among them.
         uncounted = (row.get("parked") or 0) + (row.get("quarantined") or 0) >= MOST_COUNTED
         if (row.get("parked_oldest") or 0) > PARKED_SECONDS or uncounted:

@@ -54,7 +54,7 @@ def with_lane(**changes: Any) -> dict[str, Any]:
 
 def test_a_healthy_stack_needs_nobody() -> None:
     assert list(attention(WELL)) == []
-    assert list(attention(with_process(queued=1000, outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
+    assert list(attention(with_process(queued=200, outbox=3, outbox_oldest=4.0, parked=2, parked_oldest=60.0))) == []
     assert list(attention(with_lane(unknown=3, oldest_seconds=3000.0, unknown_seconds=40.0))) == []
     assert list(attention(surveyed(disk={"free_bytes": 6e9, "size_bytes": 100e9}))) == []
     just_begun = {
@@ -74,7 +74,7 @@ def test_a_healthy_stack_needs_nobody() -> None:
         (with_process(outbox=9, outbox_oldest=61.0), "LianbanOutboxStuck", "1m"),
         (with_process(quarantined=2), "LianbanQuarantineNotEmpty", "2"),
         (with_process(poison=1), "LianbanPoisonNotEmpty", "1"),
-        (with_process(queued=1001), "LianbanQueueGrows", "1001"),
+        (with_process(queued=201), "LianbanQueueGrows", "201"),
         (with_process(parked=1, parked_oldest=901.0), "LianbanEventsParked", "15m"),
         (with_process(parked=100_000, parked_oldest=9.0, quarantined=None), "LianbanEventsParked", "100000"),
         (with_lane(circuit="open", trouble_en="Cannot connect"), "LianbanLaneOpen", "Cannot connect"),
@@ -152,7 +152,7 @@ def test_limits_are_those_of_the_alerts() -> None:
     assert limit("LianbanLaneBehind") == survey.BEHIND_SECONDS
     assert limit("LianbanEventsParked") == survey.PARKED_SECONDS
     assert limit("LianbanOutboxStuck") == 60
-    assert limit("LianbanQueueGrows") == 1000
+    assert limit("LianbanQueueGrows") == survey.QUEUED
     assert rules["LianbanDeliveriesUnknown"]["for"] == f"{survey.UNKNOWN_SECONDS // 60}m"
     disk = rules["LianbanDiskFull"]["expr"]
     assert re.findall(r"< ([\d.e]+)", disk) == ["0.05", "1e9"]
