@@ -175,10 +175,6 @@ class Transaction:
         self._writes.append(written)
         return written
 
-    def write_many(self, sql: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
-        """:meth:`write` for each of many rows."""
-        self._writes.extend(Written(sql, row) for row in rows)
-
     def append(self, sql: str, row: Sequence[Any], *, behind: str | None = None) -> None:
         """A row among those that one statement takes together: ``sql`` selects from ``unnest`` of an array per column.
 

@@ -295,10 +295,12 @@ def read_leave(rows: Iterable[dict[str, Any]]) -> dict[UUID, tuple[Assignment, b
 
 def accuse(tx: Transaction, matter_id: UUID, agencies: Sequence[str]) -> None:
     """Note the agencies that a matter accuses."""
-    tx.write_many(
-        "insert into accused (matter_id, agency_code) values (%s, %s) on conflict do nothing",
-        [(matter_id, code) for code in agencies],
-    )
+    for code in agencies:
+        tx.append(
+            "insert into accused (matter_id, agency_code) select * from unnest(%s::uuid[], %s::text[])"
+            " on conflict do nothing",
+            (matter_id, code),
+        )
 
 
 OPEN_STATES = ("sent", "objected", "upheld", "designated", "accepted", "handling")
