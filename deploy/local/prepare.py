@@ -1,5 +1,5 @@
 """Set-up of a clone: virtual environment, packages of Python, npm and the distribution, front-end files,
-languages.
+languages, font.
 
 ``python prepare.py run|test`` does what is missing and skips at once what is done. It uses the standard library
 only and gives no index or registry to pip and npm: whatever the machine is configured for is used, and the hashes
@@ -27,6 +27,8 @@ LOG = BUILD / "prepare.log"
 VENDOR = ROOT / "lianban" / "chassis" / "web" / "static" / "vendor"
 ENGLISH = ROOT / "lianban" / "chassis" / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 REQUIREMENTS = ROOT / "requirements"
+FONT_STAMP = BUILD / "fonts" / "made.stamp"
+FONT_RECIPE = tuple(ROOT / "services" / "notification" / name for name in ("font.py", "make_font.py"))
 NEEDED_BYTES = 3 * 1024**3
 """Room for the virtual environment, npm's files and the distribution's packages."""
 
@@ -271,6 +273,31 @@ def compile_english() -> None:
     (BUILD / "english.stamp").write_text(digest(ENGLISH))
 
 
+# --- font
+
+
+def installed_fonts() -> list[Path]:
+    """The files of which the documents' font is made."""
+    fonts = Path("/usr/share/fonts")
+    return [path for weight in ("Regular", "Bold") for path in sorted(fonts.rglob(f"NotoSerifCJK-{weight}.ttc"))]
+
+
+def font_missing() -> bool:
+    """Whether the documents' font was not made yet of what is installed, by the recipe as it is."""
+    return not stamped(FONT_STAMP, *FONT_RECIPE, *installed_fonts())
+
+
+def make_font() -> None:
+    """Make the font that documents are printed with. They are printed without it too: set-up goes on when it fails."""
+    try:
+        run([str(VENV / "bin" / "python"), "-m", "services.notification.make_font"])
+    except Trouble as trouble:
+        print(f"    not made; documents take longer to print, and the next call tries again\n    {trouble}", flush=True)
+        return
+    FONT_STAMP.parent.mkdir(exist_ok=True)  # where there is nothing to make it of, the font did not
+    FONT_STAMP.write_text(digest(*FONT_RECIPE, *installed_fonts()))
+
+
 def room() -> None:
     """Refuse to begin what the disk cannot hold."""
     free = shutil.disk_usage(ROOT).free
@@ -290,6 +317,7 @@ def prepare(purpose: str) -> None:
              lambda: make_environment(purpose)),
         Step("前端文件 locked front-end files", front_end_missing, install_front_end),
         Step("英文界面 English of the pages", english_missing, compile_english, large=False),
+        Step("文书字体 font of the documents", font_missing, make_font, large=False),
     ]  # fmt: skip
     todo = [step for step in steps if step.missing()]
     if not todo:

@@ -38,6 +38,7 @@ from lianban.chassis.time import china_day, now
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DocumentKind
 from lianban.contracts.notification import DocumentIssued
+from services.notification import font
 from services.notification.app import metrics
 from services.notification.app.serving import say_sent
 from services.notification.app.together import together
@@ -48,7 +49,6 @@ from services.notification.store import documents, notices
 log = structlog.get_logger()
 
 TEMPLATE = Path(__file__).parent / "typst" / "document.typ"
-FONT_FOLDERS = ("/usr/share/fonts/opentype/noto", "/usr/share/fonts/truetype/wqy", "/usr/share/fonts/noto-cjk")
 _PANIC = "PanicException"
 """What a panic of the compiler arrives as. It is derived from ``BaseException``, and its class cannot be imported."""
 BATCH = 10
@@ -77,9 +77,15 @@ class Press:
 
     @staticmethod
     def _warm() -> typst.Compiler:
-        folders = [folder for folder in FONT_FOLDERS if Path(folder).is_dir()]
+        folders = [folder for folder in font.INSTALLED if Path(folder).is_dir()]
         if not folders:
             raise NoFont("install a Chinese font (Debian: fonts-noto-cjk)")
+        own = font.made()
+        if own:
+            folders.insert(0, str(own))
+        else:
+            advice = "documents take longer to print; where Noto Serif CJK is installed, make setup makes the font"
+            log.warning("press.own_font_missing", advice=advice)
         return typst.Compiler(root=str(TEMPLATE.parent), font_paths=folders, ignore_system_fonts=True)
 
     def print(self, content: dict[str, Any]) -> bytes:

@@ -102,7 +102,7 @@ def test_the_readmes_say_the_two_commands_and_what_they_answer() -> None:
     blocks = FENCE.findall(ENGLISH.read_text(encoding="utf-8"))
     assert [block for language, block in blocks if language == "sh"] == ["make run\n", "make test\n"]
     preparing, output, tested = [block for language, block in blocks if language == "text"]
-    assert preparing.startswith("[1/4] ")
+    assert preparing.startswith("[1/5] ")
     assert "✓ 就绪 ready in" in output
     assert "http://127.0.0.1:8080/" in output
     assert re.search(r"^=+ \d+ passed, .* =+$", tested, re.MULTILINE)

@@ -79,3 +79,40 @@ def test_a_python_that_cannot_be_used_is_named_and_nothing_else_is_taken(tmp_pat
     done = setup_with(old)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"LIANBAN_PYTHON={old} is none" in done.stderr
+
+
+@pytest.fixture
+def font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """A clone in which the documents' font was never made; the programs that set-up starts to make it."""
+    (tmp_path / "recipe").write_text("cubic to quadratic")
+    monkeypatch.setattr(prepare, "FONT_STAMP", tmp_path / "fonts" / "made.stamp")
+    monkeypatch.setattr(prepare, "FONT_RECIPE", (tmp_path / "recipe",))
+    monkeypatch.setattr(prepare, "installed_fonts", list)
+    started: list[list[str]] = []
+    monkeypatch.setattr(prepare, "run", started.append)
+    return started
+
+
+def test_the_documents_font_is_made_once_and_again_when_its_recipe_changes(
+    font: list[list[str]], tmp_path: Path
+) -> None:
+    assert prepare.font_missing()
+    prepare.make_font()
+    assert [command[1:] for command in font] == [["-m", "services.notification.make_font"]]
+    assert not prepare.font_missing()
+    (tmp_path / "recipe").write_text("another one")
+    assert prepare.font_missing()
+
+
+def test_a_font_that_cannot_be_made_holds_up_nothing_and_is_tried_again(
+    font: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: list[str]) -> None:
+        raise prepare.Trouble("no space left")
+
+    monkeypatch.setattr(prepare, "run", fails)
+    prepare.make_font()
+    said = capsys.readouterr().out
+    assert "documents take longer to print" in said
+    assert "no space left" in said
+    assert prepare.font_missing()
