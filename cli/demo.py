@@ -81,7 +81,7 @@ def bulk(matters: int, seed: int, ledger_days: int, moulds: int) -> None:
     Matters of every stage are played through the real use cases in databases made for it; copies of all their rows,
     with ids, numbers, persons and dates of their own, are loaded with COPY: sealed with the services' keys, linked
     into ledger and journals, spread over three years. Nine of ten are closed. What the services would have pruned is
-    left out: events of more than 30 days ago in outbox and inbox, and the bytes of messages of ended assignments of
+    left out: events of more than 30 days ago in the outbox, and the bytes of messages of ended assignments of
     more than 180 days ago (the journal has their hashes). The ledger has the matters of the last year only, because it
     takes 25 KB a matter; its chains verify. PDFs are one plain page. The services are stopped meanwhile, and PostgreSQL
     is restarted before and after. What is ended before everything is written leaves nothing.

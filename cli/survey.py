@@ -30,12 +30,13 @@ EVENTS = """
 select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,
        parked, extract(epoch from now() - received)::float8 as parked_oldest, quarantined
 from (select count(*) as outbox, min(created_at) as written
-      from (select created_at from outbox where published_at is null order by position limit %(most)s) as waiting) as o,
+      from (select created_at from unpublished join outbox using (position) order by position limit %(most)s)
+           as waiting) as o,
      (select count(*) filter (where state = 'parked') as parked,
              min(received_at) filter (where state = 'parked') as received,
              case when count(*) < %(most)s then count(*) filter (where state = 'quarantined')
                   else nullif(count(*) filter (where state = 'quarantined'), 0) end as quarantined
-      from (select state, received_at from inbox where state <> 'done' limit %(most)s) as kept) as i
+      from (select state, received_at from inbox limit %(most)s) as kept) as i
 """
 """Counted no further than to a number at which nobody asks for the exact one: the worst night must be told quickly.
 Whether there are quarantined ones behind so many is not known."""

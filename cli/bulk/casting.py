@@ -131,7 +131,7 @@ class Site:
     surnames: tuple[str, ...]
     given: tuple[str, ...]
     events_since: str
-    """The first day whose events are still kept in outbox and inbox."""
+    """The first day whose events are still kept in the outbox."""
     exchange_since: str
     """The first day of which the gateway still keeps the bytes of ended assignments."""
     ledger_since: date
@@ -406,7 +406,7 @@ class Moved:
         ]  # fmt: skip
 
     def _program(self, table: str, rows: list[tuple[str, list[Piece]]], day: Callable[[str], str]) -> list[Piece]:
-        since = {"outbox": self.site.events_since, "inbox": self.site.events_since}.get(table, self.site.exchange_since)
+        since = self.site.events_since if table == "outbox" else self.site.exchange_since
         kept = [piece for when, row in rows if when.startswith("9999") or day(when) >= since for piece in row]
         program: list[Piece] = []
         plain: list[Template] = []

@@ -57,8 +57,7 @@ class Table:
 
 
 def _bus() -> tuple[Table, ...]:
-    return (Table("stream", "subject", "subject"), Table("outbox", "subject", "position", day="created_at::date"),
-            Table("inbox", "subject", "producer, sequence", day="handled_at::date"))  # fmt: skip
+    return Table("stream", "subject", "subject"), Table("outbox", "subject", "position", day="created_at::date")
 
 
 TABLES: dict[str, tuple[Table, ...]] = {
@@ -261,18 +260,11 @@ def _mould(
 
 def _at_their_times(rows: dict[str, dict[str, list[Row]]]) -> None:
     """Rows that carry the time of the play get the time of their events."""
-    times: dict[str, str] = {}
-    for tables in rows.values():
+    for service, tables in rows.items():
         for number, row in enumerate(tables["outbox"]):
             told = json.loads(bytes.fromhex(row.values["body"][len(HEX) :]))
             time = told["time"].replace("T", " ").replace("Z", "+00")
-            times[row.values["event_id"]] = time
-            values = row.values | {"created_at": time, "published_at": time}
-            tables["outbox"][number] = Row(values, row.opened, time[:10])
-    for service, tables in rows.items():
-        for number, row in enumerate(tables["inbox"]):
-            time = times[row.values["event_id"]]
-            tables["inbox"][number] = Row(row.values | {"received_at": time, "handled_at": time}, row.opened, time[:10])
+            tables["outbox"][number] = Row(row.values | {"created_at": time}, row.opened, time[:10])
         if service == "oversight":
             tables["ledger"] = [
                 Row(row.values | {"recorded_at": row.values["happened_at"]}, row.opened, row.day)

@@ -168,14 +168,15 @@ class _Pass:
         self.subjects = sorted({e.subject for e in envelopes} | set(subjects), key=str)
         self.waiting: dict[UUID, dict[tuple[str, int], _Waiting]] = defaultdict(dict)
         self.done: list[Envelope] = []
+        self.waited: list[Envelope] = []
+        """What is done and was kept in the table until now."""
         self.moment = now()
 
     def run(self) -> list[Envelope]:
         """Handle what is ready, keep what is not; returns the events that had their effect."""
         self.tx.ask_for(self.subjects)
         self.tx.ask(
-            "select subject, producer, sequence, body, state, tries, next_try_at from inbox"
-            " where subject = any(%s) and state <> 'done'",
+            "select subject, producer, sequence, body, state, tries, next_try_at from inbox where subject = any(%s)",
             (self.subjects,),
             self._take_waiting,
         )
@@ -238,6 +239,8 @@ class _Pass:
                     if carried is not None and traces.on():
                         stream.trace = carried.text
                     self.done.append(item.envelope)
+                    if item.stored:
+                        self.waited.append(item.envelope)
                     moved = True
 
     def _effect(self, item: _Waiting) -> bool:
@@ -293,7 +296,6 @@ class _Pass:
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             on conflict (subject, producer, sequence) do update set state = excluded.state, tries = excluded.tries,
                 next_try_at = excluded.next_try_at, error = excluded.error
-            where inbox.state <> 'done'
             """,
             (e.id, e.subject, e.source, e.sequence, e.type, e.encode(), state, tries, item.next_try_at, error),
         )
@@ -307,18 +309,22 @@ class _Pass:
                 if item.tries == 0 and (not item.stored or due):
                     item.next_try_at = look
                     self._store(item, state="parked", tries=0, error=None)
-        if self.done:
-            columns = zip(*((e.id, e.subject, e.source, e.sequence, e.type) for e in self.done), strict=True)
+        if self.waited:
             self.tx.write(
-                """
-                insert into inbox (event_id, subject, producer, sequence, type, state, handled_at)
-                select new.*, 'done', now()
-                from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::text[]) as new
-                on conflict (subject, producer, sequence) do update
-                set state = 'done', handled_at = now(), body = null, next_try_at = null, error = null
-                """,
-                [list(column) for column in columns],
+                "delete from inbox where (subject, producer, sequence) in"
+                " (select * from unnest(%s::uuid[], %s::text[], %s::bigint[]))",
+                _places(self.waited),
             )
+        if self.done:
+            self.tx.write(
+                "insert into handled (subjects, producers, sequences) values (%s::uuid[], %s::text[], %s::bigint[])",
+                _places(self.done),
+            )
+
+
+def _places(events: Sequence[Envelope]) -> tuple[list[UUID], list[str], list[int]]:
+    """Where events stand: their subjects, producers and sequences."""
+    return [e.subject for e in events], [e.source for e in events], [e.sequence for e in events]
 
 
 def _carried(envelope: Envelope) -> traces.Carried | None:

@@ -39,7 +39,7 @@ def measure_inbox(database: Database) -> None:
     with database.transaction() as tx:
         rows = tx.execute(
             "select state, count(*) as events, extract(epoch from now() - min(received_at)) as oldest"
-            " from inbox where state <> 'done' group by state"
+            " from inbox group by state"
         ).fetchall()
     found = {row["state"]: row for row in rows}
     metrics.inbox_parked.set(found["parked"]["events"] if "parked" in found else 0)
@@ -56,9 +56,10 @@ def outbox_summary(database: Database) -> dict[str, Any]:
         row = tx.execute(
             """
             select count(*) as waiting, extract(epoch from now() - min(created_at)) as oldest_seconds,
-                (select count(*) from (select from outbox where published_at is not null limit %(most)s) as p)
+                (select count(*) from (select from outbox where not exists
+                    (select from unpublished where unpublished.position = outbox.position) limit %(most)s) as p)
                     as published
-            from (select created_at from outbox where published_at is null order by position limit %(most)s) as w
+            from (select created_at from unpublished join outbox using (position) order by position limit %(most)s) as w
             """,
             {"most": MOST_COUNTED},
         ).fetchone()
@@ -66,11 +67,12 @@ def outbox_summary(database: Database) -> dict[str, Any]:
 
 
 def inbox_summary(database: Database) -> dict[str, int]:
-    """How many events are done, parked and quarantined; at most :data:`MOST_COUNTED` done ones are counted."""
+    """How many events are done (of at most :data:`MOST_COUNTED` batches), parked and quarantined."""
     with database.transaction() as tx:
         rows = tx.execute(
-            "select state, count(*) as events from inbox where state <> 'done' group by state union all"
-            " select 'done', count(*) from (select from inbox where state = 'done' limit %s) as done",
+            "select state, count(*) as events from inbox group by state union all"
+            " select 'done', coalesce(sum(cardinality(sequences)), 0)::int8"
+            " from (select sequences from handled limit %s) as batch",
             (MOST_COUNTED,),
         ).fetchall()
     return {"done": 0, "parked": 0, "quarantined": 0} | {row["state"]: row["events"] for row in rows}
@@ -90,7 +92,7 @@ def waiting(database: Database, state: str, *, limit: int = 100) -> list[Waiting
 def event_body(database: Database, event_id: UUID) -> bytes | None:
     """The envelope of a waiting event as it arrived, None where there is no such event."""
     with database.transaction() as tx:
-        row = tx.execute("select body from inbox where event_id = %s and state <> 'done'", (event_id,)).fetchone()
+        row = tx.execute("select body from inbox where event_id = %s", (event_id,)).fetchone()
     return bytes(row["body"]) if row else None
 
 

@@ -3,9 +3,9 @@
 Events that go to the same queues travel in one message: a message costs the broker and each hearer much the same with
 one event as with many.
 
-Rows are found by state, never by "id greater than the last", because ids commit out of order. A row is marked
-only after its own confirm; a returned or refused message stays and is published again. Publishing twice does
-no harm: consumers know an event by its id.
+Events are found by their positions in ``unpublished``, never by "id greater than the last", because ids commit out of
+order. A position goes only after its own confirm; a returned or refused message stays and is published again.
+Publishing twice does no harm: consumers know an event by its place in its stream.
 """
 
 from __future__ import annotations
@@ -177,14 +177,14 @@ def become_relay(session: Transaction) -> bool:
 def publish_once(session: Transaction, publisher: Publishing) -> int:
     """Publish one batch with no transaction open; returns how many events the broker took."""
     rows = session.execute(
-        "select position, event_id, type, routing_key, body from outbox where published_at is null"
+        "select position, event_id, type, routing_key, body from unpublished join outbox using (position)"
         " order by position limit %s",
         (BATCH,),
     ).fetchall()
     if not rows:
         return 0
     taken = publisher.publish(rows)
-    session.execute("update outbox set published_at = now() where position = any(%s)", (taken,))
+    session.execute("delete from unpublished where position = any(%s)", (taken,))
     metrics.outbox_published.inc(len(taken))
     if len(taken) < len(rows):
         clock.sleep(0.5)  # do not spin on messages that nobody takes
@@ -196,7 +196,8 @@ def measure(database: Database) -> None:
     with database.transaction() as tx:
         row = tx.execute(
             "select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0) as oldest"
-            " from (select created_at from outbox where published_at is null order by position limit 100000) as w"
+            " from (select created_at from unpublished join outbox using (position) order by position limit 100000)"
+            " as w"
         ).fetchone()
     if row:
         metrics.outbox_unpublished.set(row["waiting"])

@@ -1,4 +1,5 @@
-"""Letting go by policy what nobody needs any more: answers to old idempotency keys, old events in outbox and inbox.
+"""Letting go by policy what nobody needs any more: answers to old idempotency keys, old events in the
+outbox, and the old trail of events that were handled.
 
 Small batches, found by index, rows that others hold are passed over. What is not done is never let go: an event that is
 not published, that is parked or in quarantine stays however old it is. A repeat of an event that was let go changes
@@ -21,18 +22,21 @@ AT_ONCE = 1000
 
 _IDEMPOTENCY = """
 delete from idempotency where (caller, route, key) in (
-    select caller, route, key from idempotency where created_at < %s order by created_at limit %s
+    select caller, route, key from idempotency where created_at < %(before)s order by created_at limit %(most)s
     for update skip locked)
 """
 _OUTBOX = """
 delete from outbox where position in (
-    select position from outbox where published_at is not null and published_at < %s order by published_at limit %s
-    for update skip locked)
+    select position from (
+        select position, created_at from outbox
+        where not exists (select from unpublished where unpublished.position = outbox.position)
+        order by position limit %(most)s for update skip locked) as oldest
+    where created_at < %(before)s)
 """
-_INBOX = """
-delete from inbox where (subject, producer, sequence) in (
-    select subject, producer, sequence from inbox where state = 'done' and handled_at < %s order by handled_at limit %s
-    for update skip locked)
+"""Positions are in the order of time but for what is written side by side: only the first ones are looked at."""
+_HANDLED = """
+delete from handled where ctid = any(array(
+    select ctid from handled where at < %(before)s order by at limit %(most)s for update skip locked))
 """
 
 
@@ -44,7 +48,7 @@ def prune() -> int:
         for name, days, sql in (
             ("idempotency", kept.keep_idempotency_days, _IDEMPOTENCY),
             ("outbox", kept.keep_events_days, _OUTBOX),
-            ("inbox", kept.keep_events_days, _INBOX),
+            ("handled", kept.keep_events_days, _HANDLED),
         )
     )
 
@@ -60,4 +64,4 @@ def round_of(name: str, days: int, delete: Callable[[Transaction, datetime, int]
 
 
 def _deleting(sql: str) -> Callable[[Transaction, datetime, int], int]:
-    return lambda tx, before, limit: tx.execute(sql, (before, limit)).rowcount
+    return lambda tx, before, limit: tx.execute(sql, {"before": before, "most": limit}).rowcount

@@ -59,7 +59,7 @@ class Settings:
     statement_timeout: float = _s(15.0, "Seconds after which a database statement is given up")
     keep_idempotency_days: int = _s(30, "Days for which the answer to an Idempotency-Key is kept; 0: for ever")
     keep_events_days: int = _s(
-        30, "Days for which published and handled events are kept in outbox and inbox; 0: for ever"
+        30, "Days for which published events stay in the outbox, and the trail of handled ones; 0: for ever"
     )
     keep_exchange_days: int = _s(
         180,

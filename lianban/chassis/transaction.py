@@ -361,8 +361,12 @@ class Transaction:
                 )
                 self.append(
                     """
-                    insert into outbox (event_id, subject, sequence, type, routing_key, body)
-                    select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
+                    with said as (
+                        insert into outbox (event_id, subject, sequence, type, routing_key, body)
+                        select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
+                        returning position
+                    )
+                    insert into unpublished (position) select position from said
                     """,
                     (
                         envelope.id,

@@ -46,6 +46,19 @@ def consumed_per_s(stack: Stack) -> float:
     return float(number) / seconds
 
 
+NOTE_TAKEN = """
+create table taken (at timestamptz not null, events bigint not null);
+create function note_taken() returns trigger language plpgsql as $$
+begin
+    insert into taken select clock_timestamp(), count(*) from gone having count(*) > 0;
+    return null;
+end $$;
+create trigger note_taken after delete on unpublished referencing old table as gone
+    for each statement execute function note_taken();
+"""
+NOTE_NO_MORE = "drop trigger note_taken on unpublished; drop function note_taken(); drop table taken"
+
+
 def published_per_s(stack: Stack, number: int) -> float:
     """Events per second that intake's relay publishes, of ``number`` that wait when it starts.
 
@@ -55,27 +68,22 @@ def published_per_s(stack: Stack, number: int) -> float:
     stack.supervisor.end_together([relay, *others])
     with psycopg.connect(stack.database_url("intake"), autocommit=True) as connection:
         connection.execute(
-            "update outbox set published_at = null where position in"
-            " (select position from outbox order by position desc limit %s)",
-            (number,),
+            "insert into unpublished (position) select position from outbox order by position desc limit %s", (number,)
         )
-        (began,) = _row(connection, "select now()")
         connection.execute("analyze outbox")
+        connection.execute(NOTE_TAKEN)
         stack.supervisor.begin(relay)
         until(
-            lambda: _row(connection, "select not exists (select from outbox where published_at is null)")[0],
+            lambda: _row(connection, "select not exists (select from unpublished)")[0],
             f"{number} events published",
             seconds=LONGEST,
             every=0.1,
         )
         last, first, again, of_first = _row(
             connection,
-            """
-            with fresh as (select published_at as at, count(*) as events from outbox where published_at > %s group by 1)
-            select max(at), min(at), sum(events), (select events from fresh order by at limit 1) from fresh
-            """,
-            began,
+            "select max(at), min(at), sum(events), (select events from taken order by at limit 1) from taken",
         )
+        connection.execute(NOTE_NO_MORE)
     for name in others:
         stack.supervisor.begin(name)
     wait_until_ready(stack, ["intake"])
@@ -84,18 +92,22 @@ def published_per_s(stack: Stack, number: int) -> float:
 
 
 def _handled(connection: psycopg.Connection[TupleRow], since: datetime) -> TupleRow:
-    """How many events were handled, when the first batch began (``handled_at`` is that), and what time it is."""
+    """How many events were handled, when the first batch began (``at`` is that), and what time it is."""
     return _row(
-        connection, "select count(*), min(handled_at), clock_timestamp() from inbox where handled_at > %s", since
+        connection,
+        "select coalesce(sum(cardinality(sequences)), 0), min(at), clock_timestamp() from handled where at > %s",
+        since,
     )
 
 
 def _waiting(stack: Stack) -> int:
     """Events of intake that the consumer has not heard yet."""
     with psycopg.connect(stack.database_url("intake"), autocommit=True) as connection:
-        (said,) = _row(connection, "select count(*) from outbox where published_at is not null")
+        (said,) = _row(connection, "select (select count(*) from outbox) - (select count(*) from unpublished)")
     with psycopg.connect(stack.database_url(CONSUMER), autocommit=True) as connection:
-        (heard,) = _row(connection, "select count(*) from inbox where producer = 'intake' and state = 'done'")
+        (heard,) = _row(
+            connection, "select count(*) from handled, unnest(producers) as producer where producer = 'intake'"
+        )
     return int(said - heard)
 
 

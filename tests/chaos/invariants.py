@@ -53,8 +53,8 @@ ONCE_BY = (
 )  # fmt: skip
 """What tells events of one type and matter apart; an event without any of it happens once in a simple life-cycle."""
 STUCK = {
-    "outbox is not published": (SERVICES, "select count(*) as n from outbox where published_at is null"),
-    "inbox waits or is in quarantine": (SERVICES, "select count(*) as n from inbox where state <> 'done'"),
+    "outbox is not published": (SERVICES, "select count(*) as n from unpublished"),
+    "inbox waits or is in quarantine": (SERVICES, "select count(*) as n from inbox"),
     "deliveries are not delivered": (
         ("agency_gateway",), "select count(*) as n from delivery where state <> 'delivered'",
     ),

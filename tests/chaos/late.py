@@ -17,18 +17,18 @@ create table held_back (position bigint primary key, until timestamptz not null)
 create function hold_back() returns trigger language plpgsql as $$
 begin
     if random() < 0.2 then
-        new.published_at := now();
         insert into held_back values (new.position, clock_timestamp() + random() * interval '3 s');
+        return null;
     end if;
     return new;
 end $$;
-create trigger hold_back before insert on outbox for each row execute function hold_back();
+create trigger hold_back before insert on unpublished for each row execute function hold_back();
 """
 LET_GO = """
 with due as (delete from held_back where until <= clock_timestamp() or %s returning position)
-update outbox set published_at = null from due where outbox.position = due.position
+insert into unpublished (position) select position from due
 """
-STOP_HOLDING = "drop trigger hold_back on outbox; drop function hold_back()"
+STOP_HOLDING = "drop trigger hold_back on unpublished; drop function hold_back()"
 
 
 class LateEvents(threading.Thread):

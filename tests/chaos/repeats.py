@@ -17,12 +17,14 @@ EVERY = 0.3
 AGAIN = """
 with fresh as (
     insert into repeated (event_id)
-    select event_id from outbox where published_at > now() - interval '10 minutes'
+    select event_id from outbox where created_at > now() - interval '10 minutes'
+        and not exists (select from unpublished where unpublished.position = outbox.position)
     on conflict do nothing
     returning event_id
+), again as (
+    insert into unpublished (position) select position from outbox join fresh using (event_id)
 )
-update outbox set published_at = null from fresh where outbox.event_id = fresh.event_id
-returning type
+select type from outbox join fresh using (event_id)
 """
 
 
@@ -73,7 +75,8 @@ class Repeats(threading.Thread):
         with self.stack.look(service) as looking:
             waiting = looking.execute(
                 "select from outbox left join repeated using (event_id)"
-                " where position <= %s and (repeated.event_id is null or published_at is null) limit 1",
+                " left join unpublished using (position)"
+                " where position <= %s and (repeated.event_id is null or unpublished.position is not null) limit 1",
                 (last,),
             ).fetchone()
         return waiting is None

@@ -64,9 +64,10 @@ def test_poison_in_the_middle_of_a_partition(trial: Trial) -> None:
             """Whether another matter of a poisoned one's queue had an effect after the poison was put aside."""
             with load.stack.look("oversight") as looking:
                 rows = looking.execute(
-                    "select i.subject, q.subject as poisoned from inbox i join inbox q"
-                    " on q.state = 'quarantined' and i.state = 'done' and i.handled_at > q.received_at"
-                    " where not exists (select from inbox o where o.subject = i.subject and o.state = 'quarantined')"
+                    "select distinct h.subject, q.subject as poisoned from inbox q"
+                    " join (select at, unnest(subjects) as subject from handled) as h on h.at > q.received_at"
+                    " where q.state = 'quarantined' and not exists"
+                    " (select from inbox o where o.subject = h.subject and o.state = 'quarantined')"
                 ).fetchall()
             return any(queue(row["subject"]) == queue(row["poisoned"]) for row in rows)
 

@@ -1,8 +1,8 @@
 """An independent witness in every service's database: in which order, and how often, events had their effect.
 
-A trigger writes one row each time an event becomes ``done``, in the transaction that gives it its effect. No constraint
-keeps anything out of this table: what had its effect twice, or too early, stands there so. Another one, at the
-departments, writes down every message that comes to them, also one that they have already and pass over.
+A trigger writes one row for each event of the trail of what was handled, in the transaction that gives it its effect.
+No constraint keeps anything out of this table: what had its effect twice, or too early, stands there so. Another one,
+at the departments, writes down every message that comes to them, also one that they have already and pass over.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ create table if not exists witness (
 create index if not exists witness_subject on witness (subject, position);
 create or replace function witness() returns trigger language plpgsql as $$
 begin
-    insert into witness (subject, producer, sequence) values (new.subject, new.producer, new.sequence);
+    insert into witness (subject, producer, sequence)
+        select * from unnest(new.subjects, new.producers, new.sequences);
     return null;
 end $$;
-create or replace trigger witness after insert or update on inbox
-    for each row when (new.state = 'done') execute function witness();
+create or replace trigger witness after insert or update on handled for each row execute function witness();
 """
 
 ARRIVALS = """

@@ -118,23 +118,25 @@ class _Rows:
 def _rows(connection: psycopg.Connection[DictRow], service: str, ids: list[UUID]) -> _Rows:
     rows = _Rows()
     for row in connection.execute(
-        "select subject, type, count(*) as events, count(*) filter (where published_at is null) as unpublished"
-        " from outbox where subject = any(%s) group by subject, type",
+        "select subject, type, count(*) as events, count(unpublished.position) as unpublished"
+        " from outbox left join unpublished using (position) where subject = any(%s) group by subject, type",
         (ids,),
     ):
         name = str(row["type"]).removeprefix("lianban.").rpartition(".")[0]
         rows.said.setdefault(row["subject"], Counter())[name] += row["events"]
         rows.unpublished[row["subject"]] += row["unpublished"]
     for row in connection.execute(
+        "select subject, producer, last::int8 as events from stream, jsonb_each_text(marks) as mark (producer, last)"
+        " where subject = any(%s)",
+        (ids,),
+    ):
+        rows.done[row["subject"], row["producer"]] = row["events"]
+    for row in connection.execute(
         "select subject, producer, state, count(*) as events from inbox where subject = any(%s)"
         " group by subject, producer, state",
         (ids,),
     ):
-        key = (row["subject"], row["producer"])
-        if row["state"] == "done":
-            rows.done[key] = row["events"]
-        else:
-            rows.waiting.setdefault(key, Counter())[row["state"]] += row["events"]
+        rows.waiting.setdefault((row["subject"], row["producer"]), Counter())[row["state"]] += row["events"]
     for name, sql in ENDS[service].items():
         rows.ends[name] = {row["matter"]: row for row in connection.execute(sql, (ids,))}
     return rows

@@ -97,6 +97,15 @@ def effects(looking: psycopg.Connection[DictRow], subject: UUID) -> list[tuple[s
 
 
 def states(looking: psycopg.Connection[DictRow], subject: UUID) -> dict[tuple[str, int], str]:
-    """The state of each of a subject's events in the inbox."""
-    rows = looking.execute("select producer, sequence, state from inbox where subject = %s", (subject,))
+    """What became of each of a subject's events: ``done``, or its state in the inbox."""
+    rows = looking.execute(
+        """
+        select producer, sequence, 'done' as state
+        from handled, unnest(subjects, producers, sequences) as one (subject, producer, sequence)
+        where subject = %(subject)s
+        union all select producer, sequence, state from inbox where subject = %(subject)s
+        """,
+        {"subject": subject},
+    ).fetchall()
+    assert len(rows) == len({(row["producer"], row["sequence"]) for row in rows}), "in one place, once"
     return {(row["producer"], row["sequence"]): row["state"] for row in rows}

@@ -209,7 +209,7 @@ def test_a_retry_backs_off_and_then_all_goes_on_in_order(looking: Looking) -> No
     with later(5):
         inbox.sweep()
     assert effects(looking, subject) == [("intake", 1), ("intake", 2)]
-    assert waiting_one(looking, subject)["error"] is None
+    assert states(looking, subject) == {("intake", 1): "done", ("intake", 2): "done"}
 
 
 def test_spent_tries_end_in_quarantine_and_replay_goes_on_from_there(looking: Looking) -> None:

@@ -83,8 +83,8 @@ def test_lanes_that_need_nobody_do_not_push_one_that_does_off_the_list(look: Loo
 
 def waiting(look: Looking, state: str, events: int) -> None:
     look.execute(
-        "insert into inbox (event_id, subject, producer, sequence, type, state, received_at)"
-        " select gen_random_uuid(), gen_random_uuid(), 'intake', n, 'x', %s, now() - interval '1 minute'"
+        "insert into inbox (event_id, subject, producer, sequence, type, body, state, received_at)"
+        " select gen_random_uuid(), gen_random_uuid(), 'intake', n, 'x', '', %s, now() - interval '1 minute'"
         " from generate_series(1, %s) as n",
         (state, events),
     )
@@ -102,6 +102,7 @@ def test_events_are_counted_no_further_than_the_bound(look: Looking, monkeypatch
         " select gen_random_uuid(), gen_random_uuid(), n, 'x', 'x', '', now() - interval '1 hour' / n"
         " from generate_series(1, 9) as n"
     )
+    look.execute("insert into unpublished (position) select position from outbox")
     waiting(look, "parked", 3)
     found = counted()
     assert (found["outbox"], found["parked"], found["quarantined"]) == (5, 3, 0)
