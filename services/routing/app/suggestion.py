@@ -15,7 +15,7 @@ from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.errors import Retry
 from lianban.chassis.internal import fetch
 from lianban.chassis.runtime import database
-from lianban.chassis.secrets import blind, seal
+from lianban.chassis.secrets import blinds, seal
 from lianban.chassis.time import now
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import Channel, DecidedBy, MatterState, Purpose, TransferKind
@@ -101,9 +101,8 @@ def text_context(case_id: UUID) -> str:
 
 def gram_keys(text: str) -> list[int]:
     """The keyed grams of a text, as the search index holds them: eight bytes of a blind index each."""
-    return sorted(
-        int.from_bytes(blind(gram, field="case_text.grams")[:8], "big", signed=True) for gram in grams.grams(text)
-    )
+    keys = blinds(grams.grams(text), field="case_text.grams")
+    return sorted(int.from_bytes(key[:8], "big", signed=True) for key in keys)
 
 
 def run_due() -> int:

@@ -81,6 +81,19 @@ def test_a_blind_index_is_equal_for_equal_texts_of_one_field_only(become: Callab
     assert one != secrets.keyed(b"13800138000", purpose="phone")
 
 
+def test_a_blind_index_stays_what_it_was_when_rows_were_written() -> None:
+    """HMAC-SHA-256 under a key that is the HMAC-SHA-256 of the purpose, worked out with Python's own ``hmac``."""
+    expected = "6ac2bd8be79143ba01562ab4c1c399a582a7866dec76ff51d780e211519ed275"
+    assert PROVIDER.mac(b"13800138000", b"blind:phone").hex() == expected
+    assert PROVIDER.mac(b"13800138000", b"blind:phone").hex() == expected  # the first one left nothing behind
+
+
+def test_many_blind_indexes_are_those_of_each_text_in_their_order(become: Callable[[str], None]) -> None:
+    become("routing")
+    texts = ["信访", "访事", "信访"]
+    assert secrets.blinds(texts, field="grams") == [secrets.blind(text, field="grams") for text in texts]
+
+
 def test_the_blind_index_outlives_a_rotation_of_the_sealing_key(tmp_path: Path) -> None:
     keys = {"k1": base64.b64encode(OLD).decode(), "k2": base64.b64encode(NEW).decode()}
     index = base64.b64encode(INDEX).decode()
