@@ -15,7 +15,8 @@ from email.utils import format_datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-LINE = 76
+LINES = re.compile(rb".{1,76}")
+"""The lines that base64 is cut into (RFC 2045 §6.8)."""
 WORD_BYTES = 39
 """Of a text in one encoded word: 52 characters of base64 and the frame leave room for the field's name on a line."""
 ADDRESS = re.compile(r"[^@\s<>()\[\],;:\\\"\x00-\x1f\x7f]+@[^@\s<>()\[\],;:\\\"\x00-\x1f\x7f]+")
@@ -86,8 +87,7 @@ def encoded_words(text: str) -> str:
 
 
 def _part(kind: str, content: bytes, more: str = "") -> bytes:
-    lines = b64encode(content)
-    body = b"\r\n".join(lines[place : place + LINE] for place in range(0, len(lines), LINE))
+    body = b"\r\n".join(LINES.findall(b64encode(content)))
     return f"Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n{more}\r\n".encode() + body + b"\r\n"
 
 
