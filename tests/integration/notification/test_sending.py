@@ -118,6 +118,13 @@ def test_the_connection_is_kept_and_a_new_one_is_made_where_the_mail_server_was_
     second.stop()
 
 
+def test_lines_that_begin_with_a_dot_arrive_as_they_were(notification: Notification) -> None:
+    with mailing.connection() as smtp:
+        smtp.sendmail("a@example.org", ["b@example.org"], b"Subject: x\r\n\r\n.\r\n..two\r\nthree.\r\n")
+    (mail,) = notification.mailbox.mails
+    assert mail.get_payload() == ".\r\n..two\r\nthree.\r\n"
+
+
 def test_a_letter_that_cannot_be_written_is_not_taken_to_be_sent_where_the_error_has_no_text(
     notification: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
