@@ -94,6 +94,7 @@ def test_bytes_that_are_no_event_are_refused_with_the_reason(body: bytes, reason
         ("sequence", True),
         ("sequence", 2**63),
         ("subject", "not-a-uuid"),
+        ("subject", ["2f0d0c1e-8a2b-5d0e-9d4c-2f6f0e6a4b11"]),
         ("time", "2026-11-23T01:02:03"),
         ("time", 7),
         ("after", {"nobody": 1}),
@@ -107,6 +108,15 @@ def test_an_envelope_with_a_wrong_attribute_is_refused(attribute: str, value: ob
     raw[attribute] = value
     with pytest.raises(Undecodable):
         Envelope.decode(json.dumps(raw).encode())
+
+
+@pytest.mark.parametrize("value", ["not-a-uuid", 7, None, ["293d7378-ec08-5205-b4be-611ff521aeba"]])
+def test_an_id_in_the_data_that_is_no_uuid_is_refused_each_time(value: object) -> None:
+    (path,) = [one for one in EXAMPLES if one.stem == "lianban.routing.assignment-accepted.v1"]
+    data = {**json.loads(path.read_bytes())["data"], "assignment_id": value}
+    for _ in range(2):
+        with pytest.raises(InvalidEvent, match="assignment_id"):
+            load(path.stem, data)
 
 
 @given(st.binary(max_size=300))

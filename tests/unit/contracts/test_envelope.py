@@ -68,6 +68,13 @@ def test_what_is_wrong_is_told(change: dict[str, Any], reason: str) -> None:
     assert reason in str(refusal.value)
 
 
+@pytest.mark.parametrize("half", ["\\ud800", "\\uD800", "\\uDfFf"])
+def test_half_a_surrogate_pair_is_found_in_either_case(half: str) -> None:
+    body = json.dumps(GOOD | {"data": {"text": "here"}}).replace("here", half)
+    with pytest.raises(Undecodable, match="half a surrogate pair"):
+        Envelope.decode(body.encode())
+
+
 @pytest.mark.parametrize("missing", ["specversion", "id", "source", "type", "subject", "time", "sequence", "data"])
 def test_a_missing_attribute_is_named(missing: str) -> None:
     body = {name: value for name, value in GOOD.items() if name != missing}
