@@ -262,31 +262,38 @@ def counts_of_status(connection: Conn, tenant_code: str) -> dict[Status, int]:
     return {Status(row["status"]): row["n"] for row in rows}
 
 
-def save_status(
-    connection: Conn,
-    ticket: Ticket,
-    actor: str,
-    at: datetime,
-) -> None:
-    """Keep a ticket's new status with what belongs to it, and write it into its history."""
+def move(connection: Conn, ticket: Ticket, actor: str, event_id: UUID, payload: dict[str, Any], at: datetime) -> None:
+    """Keep a ticket's new status with what belongs to it, write it into its history, and queue the call to the tenant's
+    own address, where it has one."""
     connection.execute(
         """
+        WITH moved AS (
         UPDATE ticket
-        SET status = %s, remark = %s, return_code = %s, suggest_dept = %s, results = %s, basis = %s, updated_at = %s
-        WHERE id = %s
+        SET status = %(status)s, remark = %(remark)s, return_code = %(return_code)s, suggest_dept = %(suggest_dept)s,
+            results = %(results)s, basis = %(basis)s, updated_at = %(at)s
+        WHERE id = %(id)s RETURNING id, tenant, status, remark
+        ), noted AS (
+        INSERT INTO step (ticket_id, actor, status, remark, happened_at)
+        SELECT id, %(actor)s, status, remark, %(at)s FROM moved
+        )
+        INSERT INTO webhook (event_id, tenant, ticket_id, payload, next_try_at)
+        SELECT %(event_id)s, code, moved.id, %(payload)s, %(at)s
+        FROM moved, tenant WHERE code = moved.tenant AND webhook_url IS NOT NULL
         """,
-        (
-            ticket.status.value,
-            ticket.remark,
-            ticket.return_code,
-            ticket.suggest_dept,
-            Jsonb([{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results]),
-            ticket.basis,
-            at,
-            ticket.id,
-        ),
+        {
+            "id": ticket.id,
+            "actor": actor,
+            "status": ticket.status.value,
+            "remark": ticket.remark,
+            "return_code": ticket.return_code.value if ticket.return_code else None,
+            "suggest_dept": ticket.suggest_dept,
+            "results": Jsonb([{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results]),
+            "basis": ticket.basis,
+            "event_id": event_id,
+            "payload": Jsonb(payload),
+            "at": at,
+        },
     )
-    add_step(connection, ticket.id, actor, ticket.status, ticket.remark, at)
 
 
 def save_change(connection: Conn, ticket: Ticket, at: datetime) -> None:
@@ -415,17 +422,6 @@ def postpone_turn(connection: Conn, ticket_id: int, due_at: datetime) -> None:
 
 
 # Webhooks
-
-
-def add_webhook(connection: Conn, event_id: UUID, ticket: Ticket, payload: dict[str, Any], at: datetime) -> None:
-    """Queue a call to the tenant's own address, where it has one."""
-    connection.execute(
-        """
-        INSERT INTO webhook (event_id, tenant, ticket_id, payload, next_try_at)
-        SELECT %s, code, %s, %s, %s FROM tenant WHERE code = %s AND webhook_url IS NOT NULL
-        """,
-        (event_id, ticket.id, Jsonb(payload), at, ticket.tenant),
-    )
 
 
 def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook]:

@@ -162,7 +162,6 @@ def _by_hand(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -
 
 
 def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> Ticket:
-    store.save_status(connection, ticket, actor, at)
     event_id = uuid4()
     payload = {
         "event_id": str(event_id),
@@ -177,5 +176,5 @@ def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> T
         "suggest_dept": ticket.suggest_dept,
         "happened_at": at.isoformat(),
     }
-    store.add_webhook(connection, event_id, ticket, payload, at)
+    store.move(connection, ticket, actor, event_id, payload, at)
     return replace(ticket, updated_at=at)
