@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import psycopg_pool
-import requests
+import urllib3
 
 from deploy.demo.departments import store, tickets
 from deploy.demo.departments.records import Webhook
@@ -76,9 +76,7 @@ class Workers:
         self._call_bell = Bell()
         self._threads = [threading.Thread(target=self._run, args=(self.pilot, self._pilot_bell), name="autopilot")]
         for number in range(webhook_workers):
-            session = requests.Session()
-            session.trust_env = False
-            caller = (self._caller(session), self._call_bell)
+            caller = (self._caller(urllib3.PoolManager()), self._call_bell)
             self._threads.append(threading.Thread(target=self._run, args=caller, name=f"webhook-{number}"))
 
     def start(self) -> None:
@@ -146,7 +144,7 @@ class Workers:
             self._call_bell.ring()
         return bool(moved)
 
-    def _caller(self, session: requests.Session) -> Callable[[], float]:
+    def _caller(self, connections: urllib3.PoolManager) -> Callable[[], float]:
         def call_due() -> float:
             outcomes: list[Outcome] = []
             while outcomes or not self._stopping.is_set():
@@ -156,18 +154,18 @@ class Workers:
                     leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, CALLS, LEASE_SECONDS)
                 if len(leased) == CALLS:  # there may be more: let another thread look
                     self._call_bell.ring()
-                outcomes = [self._call(session, webhook) for webhook in leased]
+                outcomes = [self._call(connections, webhook) for webhook in leased]
                 if not outcomes:
                     break
             return 1.0
 
         return call_due
 
-    def _call(self, session: requests.Session, webhook: Webhook) -> Outcome:
+    def _call(self, connections: urllib3.PoolManager, webhook: Webhook) -> Outcome:
         """Make a call, unless the program is stopping meanwhile: then it is due for whoever comes next."""
         if self._stopping.is_set():
             return Outcome(webhook.id, "stopped before the call")
-        error = send(session, webhook)
+        error = send(connections, webhook)
         if error is None:
             return Outcome(webhook.id)
         wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
@@ -188,13 +186,19 @@ def _keep(connection: store.Conn, outcomes: Sequence[Outcome]) -> None:
             store.webhook_failed(connection, outcome.webhook_id, outcome.error, outcome.wait)
 
 
-def send(session: requests.Session, webhook: Webhook) -> str | None:
+def send(connections: urllib3.PoolManager, webhook: Webhook) -> str | None:
     """Call the tenant's address once; None when the other side took it, otherwise what went wrong."""
     headers = {"X-Api-Key": webhook.key} if webhook.key else {}
     try:
-        answer = session.post(
-            webhook.url, json=webhook.payload, headers=headers, timeout=CALL_SECONDS, allow_redirects=False
+        answer = connections.request(
+            "POST",
+            webhook.url,
+            json=webhook.payload,
+            headers=headers,
+            timeout=CALL_SECONDS,
+            retries=False,
+            redirect=False,
         )
-    except (requests.RequestException, ValueError) as error:
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
         return type(error).__name__
-    return None if 200 <= answer.status_code < 300 else f"HTTP {answer.status_code}"
+    return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
