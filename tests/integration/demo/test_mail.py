@@ -124,6 +124,26 @@ def test_a_chinese_address_is_taken(program: Program) -> None:
     assert len(received(program, "张三@example.net")) == 1
 
 
+@pytest.mark.parametrize(
+    ("argument", "code"),
+    [
+        ("<a.b+c@sub.example.net>", 250),
+        ("<a@example.net> BODY=8BITMIME", 250),
+        ('<"a b"@example.net>', 250),
+        ("a@example.net", 250),
+        ("<a@example.net>BODY", 501),
+        ("<a@example.net> SIZE=many", 501),
+        ("<a@example.net> SIZE=2000000", 552),
+        ("<a..b@example.net>", 250),
+        ("<a@b@example.net>", 553),
+    ],
+)
+def test_a_senders_address_is_taken_in_every_form_that_mail_has(program: Program, argument: str, code: int) -> None:
+    with smtplib.SMTP("127.0.0.1", int(program.environment["MAIL_SMTP_PORT"]), timeout=10) as smtp:
+        smtp.ehlo()
+        assert smtp.docmd("MAIL", f"FROM:{argument}")[0] == code
+
+
 def test_a_letter_that_is_too_large_is_refused(program: Program) -> None:
     letter = a_letter("f@example.net")
     letter.add_attachment(b"x" * 2_000_000, maintype="application", subtype="pdf", filename="x.pdf")
