@@ -139,9 +139,9 @@ class Transaction:
         started = clock.perf_counter()
         try:
             if not self._waiting():
-                return self.connection.execute(sql, params or None)
+                return self.connection.execute(sql, params or None, binary=True)
             with self._exchange():
-                return self.connection.execute(sql, params or None)
+                return self.connection.execute(sql, params or None, binary=True)
         finally:
             statistics.note(sql, clock.perf_counter() - started)
 
@@ -162,7 +162,7 @@ class Transaction:
 
     def _timed(self, sql: str, params: Sequence[Any] | dict[str, Any]) -> psycopg.Cursor[DictRow]:
         started = clock.perf_counter()
-        answer = self.connection.execute(sql, params or None)
+        answer = self.connection.execute(sql, params or None, binary=True)
         statistics.note(sql, clock.perf_counter() - started)
         return answer
 
@@ -229,7 +229,7 @@ class Transaction:
             if item.take is None:
                 unheard.execute(item.sql, item.params)
             else:
-                asked.append((item.take, self.connection.execute(item.sql, item.params)))
+                asked.append((item.take, self.connection.execute(item.sql, item.params, binary=True)))
             ended = clock.perf_counter()
             statistics.note(item.sql, ended - started)
             started = ended

@@ -1,8 +1,8 @@
-"""What goes into PostgreSQL as an array literal comes out of it as it was."""
+"""What goes into PostgreSQL as a list comes out of it as it was."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +21,8 @@ from lianban.chassis.arrays import ADAPTING
         ("bool", [True, False, None]),
         ("uuid", [uuid4(), None]),
         ("timestamptz", [datetime(2026, 11, 28, 1, 2, 3, 4, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC), None]),
-        ("date", [date(2026, 11, 28), date(9999, 12, 31)]),
+        ("timestamptz", [datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=8)))]),
+        ("date", [date(2026, 11, 28), date(9999, 12, 31), date(1, 1, 1), None]),
         ("bytea", [b"", b"\x00\xff\\\"'", None]),
         ("text", []),
         ("text", [["a", "b"], ["c", "d"]]),

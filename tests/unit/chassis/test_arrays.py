@@ -1,4 +1,4 @@
-"""Lists go out as array literals that PostgreSQL reads back as what they were."""
+"""Lists go out as arrays that PostgreSQL reads back as what they were."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.adapt import PyFormat
+from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
 from lianban.chassis.arrays import ArrayDumper
@@ -38,6 +40,33 @@ def literal(items: list[Any]) -> str:
 )  # fmt: skip
 def test_each_kind_of_item_is_written(items: list[Any], expected: str) -> None:
     assert literal(items) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "binary"),
+    [
+        ([], False),
+        ([None], False),
+        (["a"], False),
+        ([1], False),
+        ([UUID(int=1), None], True),
+        ([b"\x00", b""], True),
+        ([datetime(2026, 11, 28, tzinfo=UTC)], True),
+        ([date(2026, 11, 28)], True),
+        ([UUID(int=1), "a"], False),
+        ([[UUID(int=1)]], False),
+    ],
+)
+def test_only_lists_whose_type_is_certain_are_binary(items: list[Any], binary: bool) -> None:
+    dumper = ArrayDumper(list).upgrade(items, PyFormat.AUTO)
+    assert (dumper.format is Format.BINARY) is binary
+    assert (ArrayDumper(list).get_key(items, PyFormat.AUTO) is list) is not binary
+
+
+def test_a_time_without_offset_is_refused() -> None:
+    times = [datetime(2026, 11, 28, tzinfo=UTC).replace(tzinfo=None)]
+    with pytest.raises(psycopg.DataError, match="datetime"):
+        ArrayDumper(list).upgrade(times, PyFormat.AUTO).dump(times)
 
 
 def test_text_that_no_column_can_hold_is_refused() -> None:
