@@ -72,7 +72,8 @@ def insert(tx: Transaction, new: NewMatter) -> bool:
     if new.source is None:  # it cannot have been registered before, so nothing is asked
         tx.write(_INSERT, values)
         return True
-    return tx.execute(f"{_INSERT} on conflict on constraint matter_once_per_source do nothing", values).rowcount == 1
+    once = "on conflict (source, source_id) where source is not null do nothing"
+    return tx.execute(f"{_INSERT} {once}", values).rowcount == 1
 
 
 _INSERT = """

@@ -261,7 +261,7 @@ def keep_document(tx: Transaction, matter: UUID, document: DocumentIssued) -> No
         insert into document (document_id, matter_id, kind, number, issuer_code, issuer_name, round, issued_at)
         select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
             %s::timestamptz[])
-        on conflict (document_id) do nothing
+        on conflict (matter_id, document_id) do nothing
         """,
         (
             document.document_id, matter, document.kind.value, document.number, document.issuer.code,
@@ -289,7 +289,7 @@ def keep_notice(
         from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::timestamptz[], %s::timestamptz[])
             as new (id, matter, kind, document, sent, served)
         group by id order by id
-        on conflict (notice_id) do update set document_id = coalesce(old.document_id, excluded.document_id),
+        on conflict (matter_id, notice_id) do update set document_id = coalesce(old.document_id, excluded.document_id),
             sent_at = coalesce(old.sent_at, excluded.sent_at), served_at = coalesce(old.served_at, excluded.served_at)
         """,
         (notice, matter, kind, document, sent_at, served_at),
@@ -332,7 +332,7 @@ def note(
         """
         insert into timeline_entry (event_id, matter_id, at, kind, agency_code, agency_name, data)
         select * from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
-        on conflict (event_id) do nothing
+        on conflict (matter_id, event_id) do nothing
         """,
         (event, matter, at, kind, agency.code if agency else None, agency.name if agency else None, Jsonb(data or {})),
     )
@@ -367,7 +367,8 @@ def documents(matter: UUID) -> Question:
     return (
         """
         select d.document_id, d.kind, d.number, d.issuer_code, d.issuer_name, d.round, d.issued_at,
-            (select min(n.served_at) from notice n where n.document_id = d.document_id) as served_at
+            (select min(n.served_at) from notice n
+                where n.matter_id = d.matter_id and n.document_id = d.document_id) as served_at
         from document d where d.matter_id = %s order by d.issued_at, d.document_id
         """,
         (matter,),

@@ -57,10 +57,13 @@ insert into document (document_id, matter_id, kind, number, issuer_code, issuer_
 select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
     ('11111111-0000-4000-8000-' || lpad((n / 3)::text, 12, '0'))::uuid, 'decision', 'd' || n, 'x', 'x', 1, now()
 from generate_series(1, 20000) as n;
+insert into timeline_entry (event_id, matter_id, at, kind, data)
+select gen_random_uuid(), matter_id, issued_at, 'document', '{}' from document;
 insert into notice (notice_id, matter_id, kind, document_id, sent_at)
 select gen_random_uuid(), d.matter_id, 'decided', d.document_id, now() from document as d, generate_series(1, 2);
 analyze document;
 analyze notice;
+analyze timeline_entry;
 """
 
 
@@ -69,8 +72,9 @@ analyze notice;
     [
         lambda tx, matter: tx.execute(*progress.documents(matter)),
         lambda tx, matter: progress.unopened_notices(tx, matter),
+        lambda tx, matter: tx.execute(*progress.timeline(matter)),
     ],
-    ids=["documents", "unopened_notices"],
+    ids=["documents", "unopened_notices", "timeline"],
 )
 def test_what_the_status_page_asks_does_not_grow_with_the_years(intake: Intake, ask: Any) -> None:
     intake.look.execute(FILL_NOTICES)
