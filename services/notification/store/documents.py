@@ -103,10 +103,10 @@ def _row(document: Document) -> tuple[Any, ...]:
 
 
 def due(tx: Transaction, state: str, *, at: datetime, limit: int) -> list[Document]:
-    """Documents in ``state`` whose turn has come, kept from other workers until the transaction ends."""
+    """Documents in ``state`` whose turn has come, oldest first, kept from other workers until the transaction ends."""
     rows = tx.execute(
         f"select {_COLUMNS} from document where state = %s and next_try_at <= %s"
-        " order by next_try_at limit %s for update skip locked",
+        " order by happened_at limit %s for update skip locked",
         (state, at, limit),
     )
     return [_read(row) for row in rows]
