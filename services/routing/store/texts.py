@@ -89,7 +89,10 @@ def take_due_statements(tx: Transaction, *, at: datetime, until: datetime, limit
     rows = tx.execute(
         """
         update statement set fetch_due = %s
-        where id in (select id from statement where fetch_due <= %s order by fetch_due limit %s for update skip locked)
+        where id in (
+            select id from statement where body is null and fetch_due <= %s
+            order by stated_at limit %s for update skip locked
+        )
         returning id
         """,
         (until, at, limit),

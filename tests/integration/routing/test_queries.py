@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,9 @@ import pytest
 
 from lianban.chassis.errors import Retry
 from lianban.chassis.runtime import database
+from lianban.chassis.transaction import Transaction
 from services.routing.app import suggestion
-from services.routing.store import desk
+from services.routing.store import desk, texts
 from tests.integration.routing.conftest import NOW, City
 from tests.plans import plans_of
 
@@ -126,9 +127,41 @@ def test_a_matter_that_intake_no_longer_gives_out_waits_without_suggestion(city:
 
 def test_two_rounds_at_once_do_not_take_the_same_matter(city: City) -> None:
     city.register()
-    from services.routing.store import texts
-
     with database().transaction() as first, database().transaction() as second:
         taken = texts.take_due_cases(first, at=NOW, until=NOW + timedelta(minutes=1), limit=10)
         assert len(taken) == 1
         assert texts.take_due_cases(second, at=NOW, until=NOW + timedelta(minutes=1), limit=10) == []
+
+
+def test_two_rounds_at_once_do_not_take_the_same_statement_and_taking_writes_no_index(city: City) -> None:
+    matter = city.register()
+    city.connection.execute(
+        """
+        insert into statement (id, case_id, assignment_id, agency_code, kind, stated_at, body, fetch_due)
+        select gen_random_uuid(), %s, gen_random_uuid(), 'x', 'progress', %s::timestamptz + n * interval '1 second',
+            case when n <= 5000 then 'x'::bytea end, case when n > 5000 then %s::timestamptz end
+        from generate_series(1, 5010) as n
+        """,
+        (matter, NOW, NOW),
+    )
+    city.connection.execute("analyze statement")
+
+    def take(tx: Transaction, at: datetime) -> list[UUID]:
+        return texts.take_due_statements(tx, at=at, until=at + timedelta(minutes=1), limit=6)
+
+    [plan] = plans_of(city.connection, "routing", lambda tx: take(tx, NOW - timedelta(days=1)))
+    assert "statement_to_fetch" in plan
+    assert "Seq Scan" not in plan
+    with database().transaction() as first, database().transaction() as second:
+        taken = take(first, NOW)
+        counted = "select pg_stat_get_xact_tuples_hot_updated('statement'::regclass) as n"
+        assert [row["n"] for row in first.execute(counted)] == [6]
+        others = take(second, NOW)
+    rows = city.connection.execute("select id from statement where body is null order by stated_at").fetchall()
+    assert (sorted(taken), sorted(others)) == (
+        sorted(row["id"] for row in rows[:6]),
+        sorted(row["id"] for row in rows[6:]),
+    )
+    with database().transaction() as tx:
+        assert take(tx, NOW + timedelta(seconds=59)) == []
+        assert len(take(tx, NOW + timedelta(minutes=1))) == 6, "what a worker that died has taken comes back"
