@@ -41,13 +41,15 @@ def _write(tx: Transaction, lines: list[Line]) -> None:
 
 
 def fold(tx: Transaction) -> int:
-    """Add up some changes; returns how many. What is counted stays the same."""
+    """Add up some changes, whichever; returns how many. What is counted stays the same.
+
+    A second process that takes the same ones waits, and then finds them gone.
+    """
     row = tx.execute(
         """
         with taken as (
-            delete from tally_change where id in (
-                select id from tally_change order by id limit %s for update skip locked
-            ) returning what, region_code, agency_code, rule, word, n
+            delete from tally_change where ctid = any(array(select ctid from tally_change limit %s))
+            returning what, region_code, agency_code, rule, word, n
         ), added as (
             insert into tally (what, region_code, agency_code, rule, word, n)
             select what, region_code, agency_code, rule, word, sum(n) from taken
