@@ -75,7 +75,7 @@ CREATE INDEX IF NOT EXISTS autopilot_turn_due ON autopilot_turn (due_at);
 -- Calls to tenants' own addresses that are still to be made or were made. A row is leased while it is being sent.
 CREATE TABLE IF NOT EXISTS webhook (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    event_id uuid NOT NULL UNIQUE,
+    event_id uuid NOT NULL,
     tenant text NOT NULL REFERENCES tenant,
     ticket_id bigint NOT NULL REFERENCES ticket,
     payload jsonb NOT NULL,
@@ -84,5 +84,7 @@ CREATE TABLE IF NOT EXISTS webhook (
     last_error text,
     delivered_at timestamptz
 );
-CREATE INDEX IF NOT EXISTS webhook_due ON webhook (next_try_at) WHERE delivered_at IS NULL;
+-- next_try_at stands in no index, so that leasing a row writes none.
 CREATE INDEX IF NOT EXISTS webhook_waiting ON webhook (ticket_id, id) WHERE delivered_at IS NULL;
+DROP INDEX IF EXISTS webhook_due;
+ALTER TABLE webhook DROP CONSTRAINT IF EXISTS webhook_event_id_key;

@@ -437,7 +437,7 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
                 WHERE earlier.ticket_id = candidate.ticket_id AND earlier.delivered_at IS NULL
                   AND earlier.id < candidate.id
             )
-            ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+            ORDER BY ticket_id, id LIMIT %s FOR UPDATE SKIP LOCKED
         )
         UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), attempts = attempts + 1
         FROM due, tenant WHERE webhook.id = due.id AND tenant.code = webhook.tenant
