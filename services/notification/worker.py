@@ -35,13 +35,13 @@ from lianban.chassis.runtime import database, look_at_the_clock
 from lianban.chassis.secrets import seal_bytes, unseal
 from lianban.chassis.settings import settings
 from lianban.chassis.time import china_day, now
+from lianban.chassis.together import together
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import DocumentKind
 from lianban.contracts.notification import DocumentIssued
 from services.notification import font
 from services.notification.app import metrics
 from services.notification.app.serving import say_sent
-from services.notification.app.together import together
 from services.notification.domain.documents import chinese_date
 from services.notification.domain.numbering import document_number
 from services.notification.store import documents, notices

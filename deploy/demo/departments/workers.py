@@ -6,8 +6,10 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import psycopg_pool
@@ -76,7 +78,7 @@ class Workers:
         self._call_bell = Bell()
         self._threads = [threading.Thread(target=self._run, args=(self.pilot, self._pilot_bell), name="autopilot")]
         for number in range(webhook_workers):
-            caller = (self._caller(urllib3.PoolManager()), self._call_bell)
+            caller = (self._caller(urllib3.PoolManager(maxsize=CALLS)), self._call_bell)
             self._threads.append(threading.Thread(target=self._run, args=caller, name=f"webhook-{number}"))
 
     def start(self) -> None:
@@ -145,6 +147,8 @@ class Workers:
         return bool(moved)
 
     def _caller(self, connections: urllib3.PoolManager) -> Callable[[], float]:
+        at_once = ThreadPoolExecutor(CALLS, thread_name_prefix="call")  # each tenant's system calls by itself
+
         def call_due() -> float:
             outcomes: list[Outcome] = []
             while outcomes or not self._stopping.is_set():
@@ -154,7 +158,7 @@ class Workers:
                     leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, CALLS, LEASE_SECONDS)
                 if len(leased) == CALLS:  # there may be more: let another thread look
                     self._call_bell.ring()
-                outcomes = [self._call(connections, webhook) for webhook in leased]
+                outcomes = list(at_once.map(partial(self._call, connections), leased))
                 if not outcomes:
                     break
             return 1.0

@@ -116,7 +116,7 @@ def receive(
     if statement.reference is not None and assignment.reference is None:
         assignments.note_reference(tx, assignment_id, statement.reference)
     if unknown:
-        proved(tx, unknown[0], profile_of(tx, agency), at=at)
+        proved(tx, unknown.pop(0), profile_of(tx, agency), at=at)
     # Departments' systems know nothing of our traces: their answer goes on with the one that reached them.
     trace = deliveries.trace_of(tx, assignment_id) if traces.on() else None
     with traces.span(f"statement {statement.kind.value}", parent=traces.Carried.read(trace)):

@@ -229,18 +229,43 @@ def next_version(tx: Transaction, assignment: Assignment) -> int:
     return known.version + 1
 
 
+_NOTE_REFERENCE = """
+update assignment set reference = coalesce(assignment.reference, new.reference)
+from (select * from unnest(%s::uuid[], %s::text[])) as new (id, reference) where assignment.id = new.id
+"""
+
+
 def note_reference(tx: Transaction, assignment_id: UUID, reference: str) -> None:
     """Keep the department's own number for an assignment, the first one it told."""
-    tx.write("update assignment set reference = coalesce(reference, %s) where id = %s", (reference, assignment_id))
+    tx.amend(_NOTE_REFERENCE, assignment_id, reference)
+    seen = tx.memory.get(("seen by", assignment_id), {})
+    for agency, known in seen.items():
+        if known is not None and known.reference is None:
+            seen[agency] = replace(known, reference=reference)
+
+
+def see_together(tx: Transaction, asked: Sequence[tuple[UUID, str]]) -> None:
+    """Read at once what :func:`of_agency` tells of several assignments, each with the agency that asks for it."""
+    rows = tx.execute(
+        f"""
+        select a.* from (select distinct * from unnest(%s::uuid[], %s::text[])) as asked (id, agency_code)
+        join assignment a on a.id = asked.id and a.agency_code = asked.agency_code where {_NOT_BLOCKED}
+        """,
+        ([assignment_id for assignment_id, _ in asked], [agency for _, agency in asked]),
+    )
+    found = {row["id"]: _read(row) for row in rows}
+    for assignment_id, agency in asked:
+        there = found.get(assignment_id)
+        mine = there if there is not None and there.agency_code == agency else None
+        tx.memory.setdefault(("seen by", assignment_id), {})[agency] = mine
 
 
 def of_agency(tx: Transaction, assignment_id: UUID, agency: str) -> Assignment | None:
     """The assignment if it belongs to the agency and the agency may see it; nothing tells why it is not there."""
-    row = tx.execute(
-        f"select a.* from assignment a where a.id = %s and a.agency_code = %s and {_NOT_BLOCKED}",
-        (assignment_id, agency),
-    ).fetchone()
-    return _read(row) if row else None
+    if agency not in tx.memory.get(("seen by", assignment_id), {}):
+        see_together(tx, [(assignment_id, agency)])
+    found: Assignment | None = tx.memory["seen by", assignment_id][agency]
+    return found
 
 
 def of_matter_by_id(tx: Transaction, matter_id: UUID, assignment_id: UUID) -> Assignment | None:

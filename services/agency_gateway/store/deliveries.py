@@ -285,14 +285,18 @@ def interrupted(tx: Transaction, *, worker: str | None, at: datetime) -> list[UU
     return [row["id"] for row in rows]
 
 
-def unknown_of(assignment_id: UUID) -> tuple[str, tuple[Any, ...]]:
-    """The statement that finds the message of an assignment itself while it is unknown whether the department has it.
+def unknown_of(assignments: Sequence[UUID]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that finds the messages of assignments themselves of which it is unknown whether the department has
+    them.
 
     What follows the assignment is not found: whoever speaks about an assignment may not have got it.
     """
     return (
-        "select id from delivery where assignment_id = %s and kind = %s and state = 'unknown' order by version",
-        (assignment_id, ExchangeKind.ASSIGNMENT.value),
+        """
+        select id, assignment_id from delivery
+        where assignment_id = any(%s) and kind = %s and state = 'unknown' order by version
+        """,
+        (list(assignments), ExchangeKind.ASSIGNMENT.value),
     )
 
 

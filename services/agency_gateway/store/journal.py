@@ -41,27 +41,35 @@ def head(tx: Transaction, agency: str) -> Head:
     return found
 
 
+_APPEND = """
+insert into journal (agency_code, position, direction, kind, message_id, assignment_id, matter_id, sealed,
+    body_hash, sealed_answer, answer_hash, received_at, passed_on_at, answered_at, answer_passed_on_at,
+    previous_hash, hash)
+select * from unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::bytea[],
+    %s::bytea[], %s::bytea[], %s::bytea[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+    %s::bytea[], %s::bytea[])
+"""
+_MOVE_HEAD = """
+update journal_head set position = new.position, hash = new.hash
+from (select * from unnest(%s::text[], %s::bigint[], %s::bytea[])) as new (agency_code, position, hash)
+where journal_head.agency_code = new.agency_code
+"""
+
+
 def append(
     tx: Transaction, entry: Entry, *, previous: bytes, matter_id: UUID, sealed: bytes, sealed_answer: bytes | None
 ) -> None:
     """Write an entry at its position and move the head."""
     made = link(previous, entry)
-    tx.write(
-        """
-        insert into journal (agency_code, position, direction, kind, message_id, assignment_id, matter_id, sealed,
-            body_hash, sealed_answer, answer_hash, received_at, passed_on_at, answered_at, answer_passed_on_at,
-            previous_hash, hash)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        """,
+    tx.append(
+        _APPEND,
         (
             entry.agency, entry.position, entry.direction, entry.kind, entry.message_id, entry.assignment_id, matter_id,
             sealed, entry.body_hash, sealed_answer, entry.answer_hash, entry.received_at, entry.passed_on_at,
             entry.answered_at, entry.answer_passed_on_at, previous, made,
         ),
     )  # fmt: skip
-    tx.write(
-        "update journal_head set position = %s, hash = %s where agency_code = %s", (entry.position, made, entry.agency)
-    )
+    tx.amend(_MOVE_HEAD, entry.agency, entry.position, made)
     tx.memory["journal head", entry.agency] = entry.position, made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,40 +52,64 @@ def _read(row: dict[str, Any]) -> Stored:
     )
 
 
+_ADD = """
+insert into statement (id, agency_code, agency_name, sender_id, fingerprint, assignment_id, matter_id, kind,
+    reason, version, sealed, via, stated_at, received_at)
+select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::uuid[], %s::uuid[], %s::text[],
+    %s::text[], %s::int[], %s::bytea[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+"""
+
+
 def add(tx: Transaction, new: Stored) -> None:
     """Keep a statement whose id its sender has not used (:func:`meets`)."""
-    tx.write(
-        """
-        insert into statement (id, agency_code, agency_name, sender_id, fingerprint, assignment_id, matter_id, kind,
-            reason, version, sealed, via, stated_at, received_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        """,
+    tx.append(
+        _ADD,
         (
             new.id, new.agency_code, new.agency_name, new.sender_id, new.fingerprint, new.assignment_id, new.matter_id,
             new.kind.value, new.reason.value if new.reason else None, new.version, new.sealed, new.via.value,
             new.stated_at, new.received_at,
         ),
     )  # fmt: skip
+    tx.memory["sent under", (new.agency_code, new.sender_id)] = new
+
+
+def meet_together(tx: Transaction, met: Sequence[tuple[Assignment, str]]) -> None:
+    """Read at once what :func:`meets` tells of several statements, each on an assignment and with its sender's id."""
+    agencies, senders = [assignment.agency_code for assignment, _ in met], [sender for _, sender in met]
+    heads, before, unknown = tx.execute_all(
+        [
+            journal.hold(agencies),
+            (
+                """
+                select * from statement
+                where (agency_code, sender_id) in (select * from unnest(%s::text[], %s::text[]))
+                """,
+                (agencies, senders),
+            ),
+            deliveries.unknown_of([assignment.id for assignment, _ in met]),
+        ],
+        lock=[assignment.matter_id for assignment, _ in met],
+    )
+    journal.held(tx, heads)
+    for assignment, sender in met:
+        tx.memory["sent under", (assignment.agency_code, sender)] = None
+        tx.memory["unknown of", assignment.id] = []
+    for row in before:
+        tx.memory["sent under", (row["agency_code"], row["sender_id"])] = _read(row)
+    for row in unknown:
+        tx.memory["unknown of", row["assignment_id"]].append(row["id"])
 
 
 def meets(tx: Transaction, assignment: Assignment, sender_id: str) -> tuple[Stored | None, list[UUID]]:
     """What a statement meets: the one sent under this id, and the assignment's message where its outcome is unknown.
 
     The matter's stream and then the agency's journal are held until commit, so that nobody else takes in a statement
-    of the agency meanwhile.
+    of the agency meanwhile. Who settles the message takes it from the list.
     """
-    agency = assignment.agency_code
-    head, before, unknown = tx.execute_all(
-        [
-            journal.hold([agency]),
-            ("select * from statement where agency_code = %s and sender_id = %s", (agency, sender_id)),
-            deliveries.unknown_of(assignment.id),
-        ],
-        lock=[assignment.matter_id],
-    )
-    journal.held(tx, head)
-    row = before.fetchone()
-    return _read(row) if row else None, [row["id"] for row in unknown]
+    sent, unknown = ("sent under", (assignment.agency_code, sender_id)), ("unknown of", assignment.id)
+    if sent not in tx.memory or unknown not in tx.memory:
+        meet_together(tx, [(assignment, sender_id)])
+    return tx.memory[sent], tx.memory[unknown]
 
 
 def of_ids(ids: list[UUID]) -> tuple[str, tuple[Any, ...]]:

@@ -20,8 +20,9 @@ from lianban.contracts.codes import StaffRole
 from services.agency_gateway.adapters.pull.translation import StatementSchema
 from services.agency_gateway.adapters.pull.translation import statement as statement_of
 from services.agency_gateway.adapters.rest_push import translation
-from services.agency_gateway.app import feeding, stating, telling
+from services.agency_gateway.app import feeding, stating, taking, telling
 from services.agency_gateway.app.profiles import profile_of
+from services.agency_gateway.app.taking import Stated
 from services.agency_gateway.domain.profile import TargetBy
 from services.agency_gateway.domain.statement import LONGEST_ID, Problem, Via, content
 from services.agency_gateway.store import assignments
@@ -159,20 +160,9 @@ def state(given: dict[str, Any], assignment_id: UUID) -> dict[str, str]:
     at = now()
     statement = statement_of(given, received_at=at)
     raw = content(statement) | {"stated_at": str(given["stated_at"])}
-    try:
-        with database().transaction() as tx:
-            receipt = stating.receive(
-                tx,
-                agency=_agency(),
-                assignment_id=assignment_id,
-                statement=statement,
-                raw=raw,
-                via=Via.EXCHANGE,
-                at=at,
-            )
-    except stating.Malformed as error:
-        _refuse(error.problems)
-    return receipt.json()
+    return _receipt(
+        Stated(agency=_agency(), assignment_id=assignment_id, statement=statement, raw=raw, via=Via.EXCHANGE, at=at)
+    )
 
 
 @exchange.post("/callbacks/<string:agency_code>")
@@ -197,20 +187,25 @@ def call_back(body: dict[str, Any], agency_code: str) -> dict[str, str]:
             assignment_id = _target(agency, reading, tx)
             if reading.statement is None:
                 return stating.without_effect(tx, agency, assignment_id, reading.sender_id, body, at=at).json()
-            receipt = stating.receive(
-                tx,
-                agency=agency,
-                assignment_id=assignment_id,
-                statement=reading.statement,
-                raw=body,
-                via=Via.CALLBACK,
-                at=at,
-            )
     except translation.UnreadableCall as error:
         _refuse([Problem(f"/{error.field}", "unreadable", error.zh, error.en)])
+    return _receipt(
+        Stated(
+            agency=agency,
+            assignment_id=assignment_id,
+            statement=reading.statement,
+            raw=body,
+            via=Via.CALLBACK,
+            at=at,
+        )
+    )
+
+
+def _receipt(stated: Stated) -> dict[str, str]:
+    try:
+        return taking.receive(stated).json()
     except stating.Malformed as error:
         _refuse(error.problems)
-    return receipt.json()
 
 
 def _target(agency: str, reading: translation.Reading, tx: Transaction) -> UUID:

@@ -18,10 +18,10 @@ from lianban.chassis.rules import rulebook
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.time import china_day, now
+from lianban.chassis.together import together
 from lianban.contracts.codes import AgencyRole, ClaimResult, DocumentKind
 from lianban.law.calendar import WorkCalendar
 from lianban.law.rulebook import Rulebook
-from services.notification.app.together import together
 from services.notification.domain.documents import Claim, Content, Part, missing
 from services.notification.store import documents, matters
 

@@ -30,12 +30,12 @@ from lianban.chassis.runtime import database
 from lianban.chassis.secrets import unseal_bytes
 from lianban.chassis.settings import settings
 from lianban.chassis.time import CHINA, now
+from lianban.chassis.together import together
 from lianban.chassis.transaction import Transaction
 from lianban.contracts.codes import NoticeChannel
 from lianban.contracts.notification import NoticeFailed
 from services.notification.app import mailing, metrics
 from services.notification.app.serving import say_sent, say_served
-from services.notification.app.together import together
 from services.notification.domain.letter import Letter
 from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices
