@@ -229,32 +229,35 @@ def matter_of(tx: Transaction, delivery_id: UUID) -> UUID | None:
     return row["matter_id"] if row else None
 
 
+_MOVE = """
+update delivery set state = new.state, due_at = new.due_at, lease_until = null, worker = null, ask = new.ask,
+    trouble = new.trouble, detail = new.detail, reference = coalesce(new.reference, delivery.reference),
+    offered_at = case when new.offered then new.at when new.state = 'delivered' then delivery.offered_at end,
+    delivered_at = case when new.state = 'delivered' then new.at end,
+    unknown_told = delivery.unknown_told or new.state = 'unknown',
+    adapter = coalesce(new.adapter, delivery.adapter)
+from (
+    select * from unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::bool[], %s::text[], %s::text[], %s::text[],
+        %s::bool[], %s::timestamptz[], %s::text[])
+) as new (id, state, due_at, ask, trouble, detail, reference, offered, at, adapter)
+where delivery.id = new.id
+"""
+
+
 def move(tx: Transaction, delivery_id: UUID, step: Step, *, at: datetime, adapter: AdapterName | None = None) -> None:
-    """Write what a delivery has become; ``adapter`` where it goes on by another one."""
-    delivered = step.state is DeliveryState.DELIVERED
-    tx.write(
-        """
-        update delivery set state = %(state)s, due_at = %(due_at)s, lease_until = null, worker = null, ask = %(ask)s,
-            trouble = %(trouble)s, detail = %(detail)s, reference = coalesce(%(reference)s, reference),
-            offered_at = case when %(offered)s then %(at)s when %(delivered)s then offered_at end,
-            delivered_at = case when %(delivered)s then %(at)s::timestamptz end,
-            unknown_told = unknown_told or %(state)s = 'unknown',
-            adapter = coalesce(%(adapter)s, adapter)
-        where id = %(id)s
-        """,
-        {
-            "id": delivery_id,
-            "state": step.state.value,
-            "due_at": step.due_at,
-            "trouble": step.trouble.value if step.trouble else None,
-            "detail": step.detail[:300] or None,
-            "reference": step.reference,
-            "ask": step.ask,
-            "offered": step.offered,
-            "delivered": delivered,
-            "at": at,
-            "adapter": adapter.value if adapter else None,
-        },
+    """Write what a delivery has become, once in a transaction; ``adapter`` where it goes on by another one."""
+    tx.amend(
+        _MOVE,
+        delivery_id,
+        step.state.value,
+        step.due_at,
+        step.ask,
+        step.trouble.value if step.trouble else None,
+        step.detail[:300] or None,
+        step.reference,
+        step.offered,
+        at,
+        adapter.value if adapter else None,
     )
 
 

@@ -42,16 +42,18 @@ def breaker(tx: Transaction, agency: str) -> Breaker:
     return Breaker(Circuit(row["circuit"]), row["failures"], row["openings"], row["probe_at"])
 
 
+_NOTE_SUCCESS = """
+update lane set circuit = 'closed', failures = 0, openings = 0, probe_at = null, last_success_at = new.at
+from (select * from unnest(%s::text[], %s::timestamptz[], %s::timestamptz[])) as new (agency_code, at, told)
+where lane.agency_code = new.agency_code and (
+    lane.circuit <> 'closed' or lane.failures > 0 or lane.last_success_at is null or lane.last_success_at < new.told
+)
+"""
+
+
 def note_success(tx: Transaction, agency: str, at: datetime) -> None:
     """A message got through: the circuit is closed. Writes nothing where that is known already."""
-    tx.write(
-        """
-        update lane set circuit = 'closed', failures = 0, openings = 0, probe_at = null, last_success_at = %s
-        where agency_code = %s
-            and (circuit <> 'closed' or failures > 0 or last_success_at is null or last_success_at < %s)
-        """,
-        (at, agency, at - TOLD_EVERY),
-    )
+    tx.amend(_NOTE_SUCCESS, agency, at, at - TOLD_EVERY)
 
 
 def note_trouble(

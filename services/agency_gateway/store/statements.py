@@ -145,23 +145,26 @@ def applied_opinions(tx: Transaction, assignments: list[UUID]) -> list[Stored]:
     return [_read(row) for row in rows]
 
 
+_JUDGE = """
+update statement set status = new.status, refusal = new.refusal, judged_at = new.at
+from (select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])) as new (id, status, refusal, at)
+where statement.id = new.id and statement.status = 'awaiting_confirmation'
+"""
+_JUDGE_ACCEPTANCE = """
+update statement set status = 'applied', judged_at = new.at
+from (select * from unnest(%s::uuid[], %s::timestamptz[])) as new (assignment_id, at)
+where statement.assignment_id = new.assignment_id and kind = 'accept' and status = 'awaiting_confirmation'
+"""
+
+
 def judge(tx: Transaction, statement_id: UUID, status: StatementStatus, *, refusal: str | None, at: datetime) -> None:
     """Note routing's verdict on a statement; the first verdict stands."""
-    tx.write(
-        """
-        update statement set status = %s, refusal = %s, judged_at = %s
-        where id = %s and status = 'awaiting_confirmation'
-        """,
-        (status.value, refusal, at, statement_id),
-    )
+    key = "judged", statement_id
+    if key not in tx.memory:
+        tx.memory[key] = True
+        tx.amend(_JUDGE, statement_id, status.value, refusal, at)
 
 
 def judge_acceptance(tx: Transaction, assignment_id: UUID, *, at: datetime) -> None:
     """Routing has taken the acceptance of an assignment; its event does not name the statement."""
-    tx.write(
-        """
-        update statement set status = 'applied', judged_at = %s
-        where assignment_id = %s and kind = 'accept' and status = 'awaiting_confirmation'
-        """,
-        (at, assignment_id),
-    )
+    tx.amend(_JUDGE_ACCEPTANCE, assignment_id, at)
