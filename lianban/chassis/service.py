@@ -134,10 +134,16 @@ class Http(DependencyProvider):
 
 
 class Relay(DependencyProvider):
-    """Publishes the outbox; woken after commits, looks every 50 ms otherwise."""
+    """Publishes the outbox; woken after commits of its own process, and looks for those of others every ``look`` seconds.
+
+    A service of which another process regularly says events looks more often.
+    """
 
     stopping = False
     busy = False
+
+    def __init__(self, look: float = 0.2) -> None:
+        self.look = look
 
     def start(self) -> None:
         """Start relaying and measuring."""
@@ -202,7 +208,7 @@ class Relay(DependencyProvider):
                 with suppress(TimeoutError):
                     connection.drain_events(timeout=0.001)
             if published == 0:
-                signal_.wait(0.05)
+                signal_.wait(self.look)
             elif published < relay.BATCH:
                 took = clock.monotonic() - began
                 eventlet.sleep(patience(took, least=RELAY_GATHER_SECONDS, most=RELAY_GATHER_MOST_SECONDS))

@@ -16,7 +16,7 @@ class IntakeService:
 
     name = "intake"
     http = Http(create_app)
-    relay = Relay()
+    relay = Relay(look=0.05)  # intake runs in two processes
     ops = Ops()
     retention = Loop("retention", retention.prune, every=600.0)
     waiting_uploads = Loop("waiting uploads", attach.remove_waiting, every=600.0)

@@ -16,7 +16,7 @@ class NotificationService:
 
     name = "notification"
     http = Http(create_app)
-    relay = Relay()
+    relay = Relay(look=0.05)  # the press says that documents are issued
     ops = Ops()
     retention = Loop("retention", retention.prune, every=600.0)
     # Each round asks intake for words or addresses, which costs the same for one matter and for twenty.
