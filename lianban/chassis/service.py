@@ -134,7 +134,7 @@ class Http(DependencyProvider):
 
 
 class Relay(DependencyProvider):
-    """Publishes the outbox; woken after commits of its own process, and looks for those of others every ``look`` seconds.
+    """Publishes the outbox; woken after commits of its own process, looks for others' every ``look`` seconds.
 
     A service of which another process regularly says events looks more often.
     """
