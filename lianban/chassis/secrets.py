@@ -59,7 +59,7 @@ class AesGcm:
         chance = os.urandom(32 + 2 * _NONCE)  # one call of the system, not three
         data_key, wrap_nonce, nonce = chance[:32], chance[32 : 32 + _NONCE], chance[32 + _NONCE :]
         key_id = self.current.encode()
-        wrapped = AESGCM(self.keys[self.current]).encrypt(wrap_nonce, data_key, key_id)
+        wrapped = _wrapping(self.keys[self.current]).encrypt(wrap_nonce, data_key, key_id)
         sealed = AESGCM(data_key).encrypt(nonce, plain, context)
         return b"".join((_VERSION, bytes([len(key_id)]), key_id, wrap_nonce, wrapped, nonce, sealed))
 
@@ -72,7 +72,7 @@ class AesGcm:
             key_id = blob[2:start]
             key = self.keys[key_id.decode()]
             wrap_nonce, rest = blob[start : start + _NONCE], blob[start + _NONCE :]
-            data_key = AESGCM(key).decrypt(wrap_nonce, rest[:_WRAPPED], key_id)
+            data_key = _wrapping(key).decrypt(wrap_nonce, rest[:_WRAPPED], key_id)
             nonce, sealed = rest[_WRAPPED : _WRAPPED + _NONCE], rest[_WRAPPED + _NONCE :]
             return AESGCM(data_key).decrypt(nonce, sealed, context)
         except KeyError as error:
@@ -93,6 +93,12 @@ def _keyed_for(index: bytes, purpose: bytes) -> HMAC:
     key = HMAC(index, SHA256())
     key.update(purpose)
     return HMAC(key.finalize(), SHA256())
+
+
+@lru_cache(maxsize=64)
+def _wrapping(key: bytes) -> AESGCM:
+    """The cipher of a key that wraps data keys, set up once: there are few of them."""
+    return AESGCM(key)
 
 
 def load_provider(folder: Path) -> AesGcm:
