@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import psycopg
 
-from cli.bulk.casting import Chains, Moved, Pattern, Site
-from cli.bulk.moulds import Mould
+from cli.bulk import binary
+from cli.bulk.casting import Chains, Moved, Site
+from cli.bulk.moulds import TABLES, Mould, columns
+from cli.bulk.patterns import Pattern
 from cli.bulk.writing import Writer
 from lianban.chassis.secrets import AesGcm, load_provider
 from lianban.contracts.envelope import PARTITIONS
@@ -97,14 +100,12 @@ def _work(order: Order, report: Any, together: Any, stack: ExitStack) -> None:
     providers = {
         service: load_provider(Path(order.keys[service])) for service in ("intake", "routing", *order.services)
     }
-    keys: dict[str, str] = {}
 
-    def gram_key(gram: str) -> str:
-        if gram not in keys:
-            digest = providers["routing"].mac(gram.encode(), b"blind:case_text.grams")
-            keys[gram] = str(int.from_bytes(digest[:8], "big", signed=True))
-        return keys[gram]
+    @cache
+    def gram_field(gram: str) -> bytes:
+        return binary.field(providers["routing"].mac(gram.encode(), b"blind:case_text.grams")[:8])
 
+    types = {service: _types(order, service) for service in order.services}
     writers = {
         name: stack.enter_context(closing(Writer(order.urls[name], name, order.sort_megabytes)))
         for name in order.services
@@ -115,14 +116,14 @@ def _work(order: Order, report: Any, together: Any, stack: ExitStack) -> None:
     waiting = 0
     for batch in order.batches:
         if batch.mould not in patterns:
-            patterns[batch.mould] = Pattern(order.moulds[batch.mould], order.services, set(order.shared))
-        made.append((patterns[batch.mould].moved(batch.weeks, order.site), batch))
+            patterns[batch.mould] = Pattern(order.moulds[batch.mould], types, set(order.shared), gram_field)
+        made.append((Moved(patterns[batch.mould], batch.weeks, order.site), batch))
         waiting += batch.copies
         if waiting >= CHUNK:
-            _make(order, made, writers, chains, providers, gram_key)
+            _make(order, made, writers, chains, providers)
             report.put(waiting)
             made, waiting = [], 0
-    _make(order, made, writers, chains, providers, gram_key)
+    _make(order, made, writers, chains, providers)
     report.put(waiting)
     for name, writer in writers.items():
         writer.finish(chains, order.finishing[name])
@@ -143,16 +144,19 @@ def _make(
     writers: dict[str, Writer],
     chains: Chains,
     providers: dict[str, AesGcm],
-    gram_key: Any,
 ) -> None:
-    texts: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in order.services}
+    rows: dict[str, dict[str, list[bytes]]] = {name: defaultdict(list) for name in order.services}
     for moved, batch in made:
-        for copy in range(batch.first, batch.first + batch.copies):
-            values = moved.values(copy, providers["intake"].mac, gram_key)
+        for values in moved.values(batch.first, batch.copies, providers["intake"].mac):
             for name in order.services:
-                moved.cast(name, values, providers[name], chains, texts[name])
+                moved.cast(name, values, providers[name], chains, rows[name])
     for name in order.services:
-        writers[name].put({table: "".join(parts) for table, parts in texts[name].items()})
+        writers[name].put({table: b"".join(parts) for table, parts in rows[name].items()})
+
+
+def _types(order: Order, service: str) -> dict[str, dict[str, str]]:
+    with psycopg.connect(order.urls[service]) as connection:
+        return {table.name: columns(connection, table.name) for table in TABLES[service]}
 
 
 def _heads(order: Order) -> Chains:

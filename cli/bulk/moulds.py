@@ -198,14 +198,14 @@ def _aside(here: Stack) -> Iterator[dict[str, str]]:
                 admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def columns(connection: psycopg.Connection[tuple[str, ...]], table: str) -> list[str]:
-    """The columns of a table that a copy brings along: all but those that number themselves."""
+def columns(connection: psycopg.Connection[tuple[str, ...]], table: str) -> dict[str, str]:
+    """The columns of a table that a copy brings along, with their types: all but those that number themselves."""
     rows = connection.execute(
-        "select column_name from information_schema.columns where table_schema = 'public' and table_name = %s"
+        "select column_name, udt_name from information_schema.columns where table_schema = 'public' and table_name = %s"
         " and is_identity = 'NO' order by ordinal_position",
         (table,),
     )
-    return [row[0] for row in rows]
+    return {str(name): str(kind) for name, kind in rows}
 
 
 def _taken(connection: psycopg.Connection[tuple[str, ...]], table: Table, ids: list[str]) -> dict[str, list[Row]]:
@@ -235,13 +235,6 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 def unescaped(text: str) -> str:
     """A column's text without COPY's escapes."""
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text)
-
-
-def escaped(text: str) -> str:
-    """A text as COPY reads it."""
-    if "\\" in text or "\n" in text or "\t" in text or "\r" in text:
-        return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    return text
 
 
 def _mould(

@@ -11,13 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from cli.bulk import binary
 from cli.bulk.casting import Chains
 from cli.bulk.moulds import TABLES, columns
 
-Texts = dict[str, str]
-"""Rows as COPY reads them, by table."""
+Rows = dict[str, bytes]
+"""Rows as COPY reads them in its binary format, by table."""
 WAITING = 2
-"""So many texts may wait for the database before their maker waits too."""
+"""So many portions of rows may wait for the database before their maker waits too."""
 
 
 class Writer:
@@ -36,16 +37,16 @@ class Writer:
         self._sort_megabytes = sort_megabytes
         self._copies: dict[str, sql.Composed] = {}
         self._made_again: list[str] = []
-        self._queue: Queue[Texts | tuple[Chains, Sequence[str]] | None] = Queue(WAITING)
+        self._queue: Queue[Rows | tuple[Chains, Sequence[str]] | None] = Queue(WAITING)
         self._failed: BaseException | None = None
         self._thread = Thread(target=self._run, name=service, daemon=True)
         self._thread.start()
 
-    def put(self, texts: Texts) -> None:
+    def put(self, rows: Rows) -> None:
         """Have rows written; waits while others wait. Raises what writing earlier ones raised."""
         if self._failed is not None:
             raise self._failed
-        self._queue.put(texts)
+        self._queue.put(rows)
 
     def finish(self, chains: Chains, statements: Sequence[str]) -> None:
         """Behind everything else: write the chains' heads, run these statements, make keys and indexes again."""
@@ -91,7 +92,7 @@ class Writer:
         self._connection.commit()
         for table in self._tables:
             found = columns(self._connection, table)
-            self._copies[table] = sql.SQL("copy {} ({}) from stdin with (freeze)").format(
+            self._copies[table] = sql.SQL("copy {} ({}) from stdin with (format binary, freeze)").format(
                 sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, found))
             )
         for table, key in run(_KEYS, (self._tables,)).fetchall():
@@ -102,13 +103,14 @@ class Writer:
             run(away.encode())
         self._made_again = [again for _, again in reversed(taken)]
 
-    def _write(self, told: Texts | tuple[Chains, Sequence[str]]) -> None:
+    def _write(self, told: Rows | tuple[Chains, Sequence[str]]) -> None:
         with self._connection.cursor() as cursor:
             if isinstance(told, dict):
-                for table, text in told.items():
-                    if text:
+                for table, rows in told.items():
+                    if rows:
                         with cursor.copy(self._copies[table]) as copy:
-                            copy.write(text)
+                            for part in (binary.HEAD, rows, binary.END):
+                                copy.write(part)
                 return
             chains, statements = told
             self._write_heads(cursor, chains)

@@ -99,7 +99,12 @@ class Clocks:
 
 def clock_id(subject: UUID, rule_id: str, assignment_id: UUID | None, round_: int) -> UUID:
     """The id of a clock: it follows from the matter, the rule, the assignment and the round."""
-    return uuid5(NAMESPACE_URL, f"urn:lianban:clock:{subject}:{rule_id}:{assignment_id or '-'}:{round_}")
+    return uuid5(NAMESPACE_URL, clock_name(subject, rule_id, assignment_id, round_))
+
+
+def clock_name(subject: UUID, rule_id: str, assignment_id: UUID | None, round_: int) -> str:
+    """What a clock's id is made from."""
+    return f"urn:lianban:clock:{subject}:{rule_id}:{assignment_id or '-'}:{round_}"
 
 
 def project(subject: UUID, events: Iterable[object], calendar: WorkCalendar, rulebook: Rulebook) -> Clocks:

@@ -81,7 +81,12 @@ class Problem:
 
 def statement_id(agency: str, sender_id: str) -> UUID:
     """Our id of a statement: the same for every repeat, different for every agency."""
-    return uuid5(NAMESPACE_URL, f"urn:lianban:statement:{agency}:{sender_id}")
+    return uuid5(NAMESPACE_URL, statement_name(agency, sender_id))
+
+
+def statement_name(agency: str, sender_id: str) -> str:
+    """What a statement's id is made from."""
+    return f"urn:lianban:statement:{agency}:{sender_id}"
 
 
 def content(statement: Statement) -> dict[str, Any]:

@@ -146,7 +146,12 @@ class Petition:
 
 def claim_id(matter: UUID, ordinal: int) -> UUID:
     """The id of a matter's ``ordinal``-th claim (from 1)."""
-    return uuid5(matter, f"claim:{ordinal}")
+    return uuid5(matter, claim_name(ordinal))
+
+
+def claim_name(ordinal: int) -> str:
+    """What a claim's id is made from, within its matter."""
+    return f"claim:{ordinal}"
 
 
 def parse(told: Mapping[str, Any], *, today: date) -> Petition:

@@ -20,7 +20,12 @@ def document_number(kind: DocumentKind, year: int, running: int) -> str:
 
 def document_id(matter_id: UUID, kind: DocumentKind, round_: int) -> UUID:
     """The id of the one document of a kind in a round: the same however often it is asked for."""
-    return uuid5(NAMESPACE_URL, f"urn:lianban:document:{matter_id}:{kind.value}:{round_}")
+    return uuid5(NAMESPACE_URL, document_name(matter_id, kind, round_))
+
+
+def document_name(matter_id: UUID, kind: DocumentKind, round_: int) -> str:
+    """What a document's id is made from."""
+    return f"urn:lianban:document:{matter_id}:{kind.value}:{round_}"
 
 
 def notice_id(event_id: UUID, kind: NoticeKind, channel: NoticeChannel) -> UUID:
