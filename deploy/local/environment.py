@@ -11,6 +11,8 @@ from deploy.local.processes import DEPARTMENTS, Process, internal_url
 
 MARK = "LIANBAN_STACK"
 """Every process of a stack carries it, with the state folder as value: so leftovers of a killed run are found."""
+STAND_BY_SECONDS = 3.0
+"""How long a service's second process leaves its queues to the first one: longer than they start apart."""
 MAIL_FROM = "no-reply@lianban.qinghe.example"
 """Whom letters of the demo city come from; they go no further than its mailbox."""
 
@@ -95,6 +97,8 @@ def process_environment(layout: Layout, passwords: Passwords, process: Process) 
         given |= demo_environment(layout, passwords)
     given["LIANBAN_HTTP_PORT"] = str(process.http(ports)) if process.http else ""
     given["LIANBAN_OPS_PORT"] = str(process.ops(ports)) if process.ops else ""
+    if process.stands_by:
+        given["LIANBAN_STAND_BY_SECONDS"] = str(STAND_BY_SECONDS)
     return given
 
 

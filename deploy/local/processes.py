@@ -29,6 +29,8 @@ class Process:
     """The service that it runs, alone or beside another process; empty: it runs none."""
     http: Callable[[Ports], int] | None = None
     ops: Callable[[Ports], int] | None = None
+    stands_by: bool = False
+    """Takes events only when the service's first process does not."""
     demo: bool = False
     """Belongs to the demo city and not to the product."""
     needs_data: bool = False
@@ -49,6 +51,7 @@ def _service(name: str, label: str, number: int = 1) -> Process:
         serves=name,
         http=lambda ports: ports.http(name, number),
         ops=lambda ports: ports.ops(name, number),
+        stands_by=number > 1,
     )
 
 

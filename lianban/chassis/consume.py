@@ -117,7 +117,8 @@ class _Reader:
     """Reads all queues of the service; one greenlet reads and keeps the connection alive, one handles the batches.
 
     A transaction costs the same for one event as for many, so what comes from all queues makes one batch. With
-    replicas the broker gives each queue to one of them.
+    replicas the broker gives each queue to one of them, the one that asked first: one that waits with asking
+    (``stand_by_seconds``) leaves the batches whole, and takes over when the other is gone.
     """
 
     def __init__(self, entrypoint: Consume) -> None:
@@ -142,6 +143,7 @@ class _Reader:
                     settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5
                 ) as connection:
                     connection.connect()
+                    eventlet.sleep(settings().stand_by_seconds)
                     channel = _Channel(connection, prefetch=_in_hand())
                     for part, queue in self.queues.items():
                         channel.consume(queue, partial(self._arrive, channel))

@@ -43,7 +43,7 @@ TABLES = {
 class Tiny:
     """One process of a small service."""
 
-    def __init__(self, stack: Stack, service: str) -> None:
+    def __init__(self, stack: Stack, service: str, **settings: str) -> None:
         self.service = service
         self.ops = free_ports()[0]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LIANBAN_")}
@@ -51,6 +51,7 @@ class Tiny:
             "LIANBAN_OPS_PORT": str(self.ops),
             "LIANBAN_DATABASE_POOL": "4",
             "LIANBAN_RETRY_SECONDS": "0.2",
+            **settings,
         }
         self.log = stack.layout.logs / f"tiny-{service}-{self.ops}.log"
         with self.log.open("wb") as log:
@@ -117,8 +118,8 @@ class Pair:
         self.routing = self.begin("routing")
         self.wait_until_ready()
 
-    def begin(self, service: str) -> Tiny:
-        made = Tiny(self.stack, service)
+    def begin(self, service: str, **settings: str) -> Tiny:
+        made = Tiny(self.stack, service, **settings)
         self.processes.append(made)
         return made
 

@@ -34,12 +34,17 @@ def pair(bus: Stack) -> Iterator[Pair]:
     made.end()
 
 
-def bugs(process: Tiny) -> float:
-    """How often a process says that handling failed for a bug."""
+def counted(process: Tiny, sample: str) -> float:
+    """What a process says in its metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{process.ops}/metrics", timeout=5) as answer:
         lines = answer.read().decode().splitlines()
-    (line,) = [line for line in lines if line.startswith('lianban_inbox_failures_total{kind="bug"}')]
+    (line,) = [line for line in lines if line.startswith(sample)]
     return float(line.split()[-1])
+
+
+def bugs(process: Tiny) -> float:
+    """How often a process says that handling failed for a bug."""
+    return counted(process, 'lianban_inbox_failures_total{kind="bug"}')
 
 
 def pid_of(stack: Stack, program: str) -> int:
@@ -58,6 +63,23 @@ def test_rolling_restart_under_load(pair: Pair) -> None:
         assert flow.failed == 0
     pair.assert_all_arrived_once_and_in_order()
     assert '"level": "error"' not in second.log.read_text()
+
+
+def test_who_stands_by_takes_events_only_when_the_other_is_gone(pair: Pair) -> None:
+    handled = 'lianban_inbox_handled_total{producer="intake"}'
+    assert pair.routing.stop() == 0
+    standing_by = pair.begin("routing", LIANBAN_STAND_BY_SECONDS="5")
+    first = pair.begin("routing").wait_until_ready()
+    standing_by.wait_until_ready()
+    with pair.flow() as flow:
+        flow.wait_for_more()
+        assert counted(first, handled) > 0
+        assert counted(standing_by, handled) == 0
+        first.kill()
+        until(lambda: counted(standing_by, handled) > 0, "the other one takes over", seconds=30)
+        flow.wait_for_more()
+    pair.routing = standing_by
+    pair.assert_all_arrived_once_and_in_order()
 
 
 def test_answer_being_written_when_asked_to_stop(pair: Pair) -> None:

@@ -16,6 +16,7 @@ from deploy.local.stack import Stack
 
 MYSELF = Account("nobody", 65534, 65534, "", drop=False)
 OWN = {"LIANBAN_HTTP_PORT", "LIANBAN_OPS_PORT"}
+STAND_BY = "LIANBAN_STAND_BY_SECONDS"
 
 
 @pytest.fixture
@@ -39,9 +40,11 @@ def test_a_service_stands_for_its_processes_and_everything_else_for_itself() -> 
     ]  # fmt: skip
 
 
-def test_a_second_process_differs_from_the_first_in_its_ports_only(stack: Stack) -> None:
+def test_a_second_process_differs_from_the_first_in_its_ports_and_stands_by(stack: Stack) -> None:
     first, second = stack.env("intake"), stack.env("intake-2")
-    assert {name for name in first | second if first.get(name) != second.get(name)} == OWN
+    assert {name for name in first | second if first.get(name) != second.get(name)} == OWN | {STAND_BY}
+    assert STAND_BY not in first
+    assert float(second[STAND_BY]) > 0
     assert {name: first[name] for name in OWN} == {"LIANBAN_HTTP_PORT": "18001", "LIANBAN_OPS_PORT": "18101"}
     assert {name: second[name] for name in OWN} == {"LIANBAN_HTTP_PORT": "18007", "LIANBAN_OPS_PORT": "18107"}
     assert second["LIANBAN_SERVICE"] == "intake"
