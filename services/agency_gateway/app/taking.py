@@ -15,8 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from lianban.chassis.errors import Rejected
+from lianban.chassis.gathering import Gathering
 from lianban.chassis.runtime import database
-from lianban.chassis.together import Gathering, together
+from lianban.chassis.together import together
 from lianban.chassis.transaction import Transaction
 from services.agency_gateway.app import stating
 from services.agency_gateway.app.stating import Malformed, Receipt
