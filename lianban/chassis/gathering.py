@@ -51,7 +51,7 @@ class Gathering(Generic[T, R]):
         """The answer for this item; raises how it failed."""
         mine = _Asked(item)
         self._waiting.append(mine)
-        if not self._busy or not mine.turn.wait():
+        if not self._busy or not self._wait_for_turn(mine):
             self._busy = True
             self._round()
         if isinstance(mine.answer, BaseException):
@@ -77,9 +77,25 @@ class Gathering(Generic[T, R]):
             one.answer = answer
         for one in asked[1:]:  # the first one is doing this
             one.turn.send(True)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let the next one who waits do the next round."""
         self._busy = bool(self._waiting)
         if self._waiting:
             self._waiting[0].turn.send(False)
+
+    def _wait_for_turn(self, mine: _Asked[T]) -> bool:
+        """True when it is done; who is stopped meanwhile asks for nothing any more and does no round."""
+        try:
+            done: bool = mine.turn.wait()
+        except BaseException:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                if mine.turn.ready():
+                    self._pass_on()
+            raise
+        return done
 
     def _wait_for_company(self) -> None:
         until = self._ended + patience(self._took, least=0.0, most=self._longest_wait)

@@ -87,6 +87,21 @@ def test_what_the_round_raises_everyone_gets_and_the_next_round_goes_on() -> Non
     assert asked(gathering, [1, 2, 3, 4]) == [1, "out of reach", "out of reach", 4]
 
 
+def test_who_is_killed_while_waiting_for_its_turn_is_passed_over() -> None:
+    doing = Doing(seconds=0.05)
+    gathering = Gathering(doing, most=1, longest_wait=0.0)
+    first = eventlet.spawn(gathering.ask, 2)
+    eventlet.sleep(0)
+    waiting = [eventlet.spawn(gathering.ask, item) for item in (4, 6, 8)]
+    eventlet.sleep(0)
+    waiting[0].kill()  # before it is its turn
+    first.link(lambda _: waiting[1].kill())  # when it is, and it does not know yet
+    with eventlet.Timeout(5):
+        assert first.wait() == 4
+        assert waiting[2].wait() == 16
+    assert doing.rounds == [[2], [8]]
+
+
 def test_who_is_killed_while_waiting_for_company_leaves_nobody_behind() -> None:
     doing = Doing(seconds=0.05)
     gathering = Gathering(doing, most=10, longest_wait=1.0)
