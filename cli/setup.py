@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.target import amqp_url, databases, service_option
+from cli.target import amqp_url, databases, queues, service_option
 from deploy.local.layout import SERVICES
 
 
@@ -22,16 +22,17 @@ def migrate(chosen: tuple[str, ...]) -> None:
 @click.command()
 @click.option(
     "--queues",
+    "number",
     type=click.IntRange(1, 64),
-    default=4,
+    default=queues,
     envvar="LIANBAN_QUEUES",
-    show_default=True,
+    show_default="as many as the stack has",
     help="每个服务的队列数 queues per service; the 64 partitions are spread over them.",
 )
-def topology(queues: int) -> None:
+def topology(number: int) -> None:
     """声明消息交换机与队列 Declare the exchange, queues and bindings; repeating it changes nothing."""
     from lianban.chassis.topology import declare
 
     with click.progressbar(length=len(SERVICES), label="queues") as bar:
-        bindings = declare(amqp_url(), queues=queues, progress=lambda _: bar.update(1))
-    click.echo(f"{len(SERVICES)} services, {queues} queues each, {bindings} bindings")
+        bindings = declare(amqp_url(), queues=number, progress=lambda _: bar.update(1))
+    click.echo(f"{len(SERVICES)} services, {number} queues each, {bindings} bindings")

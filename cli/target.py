@@ -49,6 +49,15 @@ def amqp_url() -> str:
     return os.environ.get("LIANBAN_AMQP_URL") or stack().amqp_url()
 
 
+def queues() -> int:
+    """How many queues each service has, from the settings of the process or of the stack."""
+    if os.environ.get("LIANBAN_AMQP_URL"):
+        from lianban.chassis.settings import read
+
+        return read(os.environ).queues
+    return stack().queues()
+
+
 @contextmanager
 def as_service(service: str) -> Iterator[None]:
     """Work with the settings of a service, as one of its processes would: its database, its keys, its site policy."""

@@ -167,6 +167,11 @@ class Layout:
         return self.home / "rabbitmq"
 
     @property
+    def queues(self) -> Path:
+        """How many queues each service has in this broker; a folder without it is of a time when it was four."""
+        return self.home / "queues"
+
+    @property
     def nginx(self) -> Path:
         """nginx's folder."""
         return self.home / "nginx"

@@ -101,10 +101,22 @@ class Stack:
 
     def env(self, name: str) -> dict[str, str]:
         """The ``LIANBAN_*`` variables of a service, or of another process of the table."""
+        queues = {"LIANBAN_QUEUES": str(self.queues())}
         for process in self.table:
             if process.name == name:
-                return self.settings | process_environment(self.layout, self.passwords(), process)
-        return self.settings | service_environment(self.layout, self.passwords(), name)
+                own = process_environment(self.layout, self.passwords(), process)
+                return self.settings | (queues if process.environment else {}) | own
+        return self.settings | queues | service_environment(self.layout, self.passwords(), name)
+
+    def queues(self) -> int:
+        """How many queues each service has: the operator's choice, else as many as the state folder was made with.
+
+        One where each service has one process that hears events: what is said then goes to each of them in one message.
+        """
+        chosen = self.settings.get("LIANBAN_QUEUES") or os.environ.get("LIANBAN_QUEUES")
+        if not chosen and self.layout.queues.exists():
+            chosen = self.layout.queues.read_text()
+        return int(chosen or 1)
 
     def database_url(self, role: str) -> str:
         """The URL of the role's own database."""
@@ -147,6 +159,8 @@ class Stack:
     def _folders(self) -> None:
         layout = self.layout
         layout.home.mkdir(parents=True, exist_ok=True)
+        if not layout.queues.exists():
+            layout.queues.write_text("4" if layout.rabbitmq.exists() else "1")
         for folder in (layout.run, layout.logs, layout.keys, layout.files, layout.demo):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
@@ -214,7 +228,7 @@ class Stack:
             if applied:
                 self._say(f"{service}: {len(applied)} migrations applied")
         self._wait_for_broker()
-        topology.declare(self.amqp_url(), queues=int(os.environ.get("LIANBAN_QUEUES") or 4))
+        topology.declare(self.amqp_url(), queues=self.queues())
         self._say("数据库与消息队列就绪 databases and queues are ready")
 
     def _wait_for_broker(self) -> None:

@@ -18,7 +18,7 @@ from lianban.chassis.topology import HEARS, poison_name, queue_name
 from tests.chaos.shaken import ShakenStack
 
 QUEUES = 4
-"""Queues of each service."""
+"""Queues of each service: several, so that replicas share them."""
 NODES = {"b": (171, 172), "c": (173, 174)}
 """The further nodes of a cluster: AMQP port and distribution port, counted from the stack's first port."""
 

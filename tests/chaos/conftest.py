@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local.checks import free_ports
 from tests.chaos import report, witness
+from tests.chaos.broker import QUEUES
 from tests.chaos.report import Report
 from tests.chaos.shaken import ShakenStack
 from tests.chaos.trial import Load, under_load
@@ -35,7 +36,9 @@ def new_stack(name: str) -> ShakenStack:
     """A stack to be shaken, not started."""
     _sweep()
     edge, base = free_ports()
-    return ShakenStack(STACKS / f"{os.getpid()}-{name}", edge, base, settings=load_city.SETTINGS)
+    return ShakenStack(
+        STACKS / f"{os.getpid()}-{name}", edge, base, settings=load_city.SETTINGS | {"LIANBAN_QUEUES": str(QUEUES)}
+    )
 
 
 @pytest.fixture(scope="session")

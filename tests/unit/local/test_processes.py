@@ -71,3 +71,26 @@ def test_the_edge_knows_both(stack: Stack) -> None:
     for group in ("intake_evenly", "intake_by_address"):
         (block,) = re.findall(rf"upstream {group} {{(.*?)}}", edge, re.DOTALL)
         assert re.findall(r"server (\S+) max_fails=0;", block) == ["127.0.0.1:18001", "127.0.0.1:18007"]
+
+
+def test_a_new_stack_has_one_queue_a_service_and_an_old_one_keeps_its_four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queues that a broker has must not be left without whoever hears them."""
+    monkeypatch.delenv("LIANBAN_QUEUES", raising=False)
+    for name, before, wanted in (("new", False, 1), ("old", True, 4)):
+        made = Stack(tmp_path / name, 8080, 18000)
+        if before:
+            made.layout.rabbitmq.mkdir(parents=True)
+        made._folders()
+        made.layout.rabbitmq.mkdir(exist_ok=True)
+        made._folders()
+        assert made.queues() == wanted
+        assert made.env("routing")["LIANBAN_QUEUES"] == made.env("intake-2")["LIANBAN_QUEUES"] == str(wanted)
+        assert "LIANBAN_QUEUES" not in made.env("mail")
+
+
+def test_the_operator_says_how_many_queues(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIANBAN_QUEUES", "8")
+    assert stack.queues() == 8
+    assert Stack(stack.layout.home, 8080, 18000, settings={"LIANBAN_QUEUES": "2"}).queues() == 2
