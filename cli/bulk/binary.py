@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
 from uuid import UUID
+
+from lianban.chassis.arrays import EPOCH
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 """What stands before all rows."""
@@ -21,9 +23,8 @@ NULL = b"\xff\xff\xff\xff"
 OIDS = {"_bytea": 17, "_int8": 20, "_text": 25, "_uuid": 2950}
 """PostgreSQL's numbers of the types of arrays' items."""
 SIZES = {"int2": 2, "int4": 4, "int8": 8}
-FIRST_DAY = date(2000, 1, 1)
-"""From here PostgreSQL counts days and microseconds."""
-FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+FIRST_DAY = EPOCH.date()
+"""From here PostgreSQL counts days."""
 
 columns_in_row = Struct(">h").pack
 """How a row begins: with the number of its columns."""
@@ -66,7 +67,7 @@ def encoded(kind: str, text: str) -> bytes:
         case "date":
             return (date.fromisoformat(text) - FIRST_DAY).days.to_bytes(4, "big", signed=True)
         case "timestamptz":
-            since = (datetime.fromisoformat(text) - FIRST_INSTANT) // timedelta(microseconds=1)
+            since = (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
             return since.to_bytes(8, "big", signed=True)
         case "_text":
             items = next(csv.reader([text[1:-1]], escapechar="\\", doublequote=False), [])

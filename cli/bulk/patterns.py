@@ -268,7 +268,7 @@ class Pattern:
         match (service, table, name):
             case (_, "outbox", "body"):
                 return Column("text", self.cutter.cut(_hexed(value)))
-            case (_, "outbox", "routing_key"):
+            case (_, "outbox", "bus_key"):
                 return Column(kind, Template((value[:-2], PARTITION)))
             case ("intake", "matter", "contacts"):
                 return Made(CONTACTS)

@@ -284,7 +284,8 @@ def installed_fonts() -> list[Path]:
 
 def font_missing() -> bool:
     """Whether the documents' font was not made yet of what is installed, by the recipe as it is."""
-    return not stamped(FONT_STAMP, *FONT_RECIPE, *installed_fonts())
+    gone = bool(installed_fonts()) and not any(FONT_STAMP.parent.glob("song-*"))
+    return gone or not stamped(FONT_STAMP, *FONT_RECIPE, *installed_fonts())
 
 
 def make_font() -> None:

@@ -136,14 +136,13 @@ class _Reader:
     def read(self) -> None:
         """Keep a consumer on every queue until the service stops; connects again by itself."""
         wait = 0.2
-        while not self.stopping:
+        while self._stood_by():
             channel: _Channel | None = None
             try:
                 with Connection(
                     settings().need("amqp_url"), heartbeat=HEARTBEAT_SECONDS, connect_timeout=5
                 ) as connection:
                     connection.connect()
-                    eventlet.sleep(settings().stand_by_seconds)
                     channel = _Channel(connection, prefetch=_in_hand())
                     for part, queue in self.queues.items():
                         channel.consume(queue, partial(self._arrive, channel))
@@ -160,6 +159,11 @@ class _Reader:
             finally:
                 if channel is not None:
                     channel.alive = False
+
+    def _stood_by(self) -> bool:
+        """Leave the queues to others for a moment, where that is asked for; false where the service ends."""
+        eventlet.sleep(settings().stand_by_seconds)
+        return not self.stopping
 
     def _arrive(self, channel: _Channel, message: Any) -> None:
         self.arrived.put((channel, message))

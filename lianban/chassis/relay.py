@@ -91,7 +91,7 @@ def pack(rows: Sequence[dict[str, Any]]) -> list[Parcel]:
     parcels: list[Parcel] = []
     filling: dict[object, Parcel] = {}
     for row in rows:
-        way = _way(row["routing_key"])
+        way = _way(row["bus_key"])
         if way not in filling or not filling[way].add(row):
             filling[way] = Parcel()
             filling[way].add(row)
@@ -148,7 +148,7 @@ class Publisher:
         for parcel in parcels:
             self._open[self._next] = parcel
             self._next += 1
-            key = parcel.rows[0]["routing_key"]
+            key = parcel.rows[0]["bus_key"]
             self._channel.basic_publish(parcel.message(), exchange=EVENTS.name, routing_key=key, mandatory=True)
         deadline = clock.monotonic() + CONFIRM_SECONDS
         while self._open:
@@ -177,7 +177,7 @@ def become_relay(session: Transaction) -> bool:
 def publish_once(session: Transaction, publisher: Publishing) -> int:
     """Publish one batch with no transaction open; returns how many events the broker took."""
     rows = session.execute(
-        "select position, event_id, type, routing_key, body from unpublished join outbox using (position)"
+        "select position, event_id, type, bus_key, body from unpublished join outbox using (position)"
         " order by position limit %s",
         (BATCH,),
     ).fetchall()

@@ -26,7 +26,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import lianban
 from lianban.chassis import garbage, logs, metrics, relay, traces
-from lianban.chassis.consume import Batch, consume
+from lianban.chassis.consume import HEARTBEAT_SECONDS, Batch, consume
 from lianban.chassis.database import UNAVAILABLE
 from lianban.chassis.transaction import statistics
 from lianban.chassis.inspect import measure_inbox
@@ -167,7 +167,9 @@ class Relay(DependencyProvider):
                 with database().session() as session:
                     if not self._become_relay(session):
                         return
-                    with Connection(settings().need("amqp_url"), connect_timeout=5, heartbeat=20) as connection:
+                    with Connection(
+                        settings().need("amqp_url"), connect_timeout=5, heartbeat=HEARTBEAT_SECONDS
+                    ) as connection:
                         publisher = relay.Publisher(connection)
                         readiness.up("relay")
                         metrics.relay_active.set(1)
@@ -193,7 +195,7 @@ class Relay(DependencyProvider):
 
     def _publish(self, session: Any, connection: Connection, publisher: relay.Publisher) -> None:
         signal_ = bell("relay")
-        looks = 0
+        next_beat = 0.0
         while not self.stopping:
             signal_.clear()
             self.busy = True
@@ -202,8 +204,8 @@ class Relay(DependencyProvider):
                 published = relay.publish_once(session, publisher)
             finally:
                 self.busy = False
-            looks += 1
-            if looks % 100 == 0:
+            if clock.monotonic() >= next_beat:
+                next_beat = clock.monotonic() + HEARTBEAT_SECONDS / 4
                 connection.heartbeat_check()
                 with suppress(TimeoutError):
                     connection.drain_events(timeout=0.001)

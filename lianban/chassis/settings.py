@@ -52,8 +52,8 @@ class Settings:
     database_pool: int = _s(12, "Largest number of database connections of a process")
     stand_by_seconds: float = _s(
         0.0,
-        "Seconds that a process, connected to the broker, waits before it asks for its queues: others of its service"
-        " that asked before have them all, and it stands by",
+        "Seconds that a process waits before it asks the broker for its queues: others of its service that asked before"
+        " have them all, and it stands by",
     )
     batch: int = _s(200, "Largest number of events that are handled in one transaction")
     max_delivery: int = _s(1000, "Redeliveries by the broker after which a message goes to <service>.poison")

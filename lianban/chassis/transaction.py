@@ -362,7 +362,7 @@ class Transaction:
                 self.append(
                     """
                     with said as (
-                        insert into outbox (event_id, subject, sequence, type, routing_key, body)
+                        insert into outbox (event_id, subject, sequence, type, bus_key, body)
                         select * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
                         returning position
                     )

@@ -90,7 +90,7 @@ def receive(
     print_ = fingerprint(assignment_id, raw)
     before, unknown = store.meets(tx, assignment, statement.sender_id)
     if before is not None:
-        return _repeat(before, print_)
+        return _repeat(tx, before, print_)
     proposable = agencies.active(tx) if statement.proposed_agency is not None else {}
     found = list(problems(statement, claims=assignment.claims, agencies=proposable.keys(), received_at=at))
     if found:
@@ -121,7 +121,7 @@ def receive(
     trace = deliveries.trace_of(tx, assignment_id) if traces.on() else None
     with traces.span(f"statement {statement.kind.value}", parent=traces.Carried.read(trace)):
         tx.emit(_event(assignment, statement, new.id), subject=assignment.matter_id, at=at)
-    metrics.statements.labels(via.value, statement.kind.value).inc()
+    tx.after_commit(f"count {new.id}", metrics.statements.labels(via.value, statement.kind.value).inc)
     return receipt
 
 
@@ -155,7 +155,7 @@ def without_effect(
     return receipt
 
 
-def _repeat(before: Stored, print_: bytes) -> Receipt:
+def _repeat(tx: Transaction, before: Stored, print_: bytes) -> Receipt:
     if before.fingerprint != print_:
         raise Rejected(
             "statement-id-reused",
@@ -163,7 +163,7 @@ def _repeat(before: Stored, print_: bytes) -> Receipt:
             "This id was used with another body; choose a new id.",
             field="/id",
         )
-    metrics.statements_repeated.inc()
+    tx.after_commit(f"count {before.id} again", metrics.statements_repeated.inc)
     return Receipt(before.id, before.received_at)
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lianban.chassis.database import OF_ONE_STATEMENT
 from lianban.chassis.errors import Rejected
 from lianban.chassis.gathering import Gathering
 from lianban.chassis.runtime import database
@@ -59,7 +60,11 @@ def receive(stated: Stated) -> Receipt:
 
 def _take_in(some: Sequence[Stated]) -> list[Receipt | Exception]:
     found: list[Receipt | Exception] = []
-    for part, answers in together(some, _in_one_transaction):
+    try:
+        parts = together(some, _in_one_transaction)
+    except OF_ONE_STATEMENT as error:  # a lock that is held too long, a deadlock: about one of them, nobody knows which
+        return [error] if len(some) == 1 else [answer for one in some for answer in _take_in([one])]
+    for part, answers in parts:
         found += answers if isinstance(answers, list) else [answers] * len(part)
     return found
 

@@ -166,5 +166,13 @@ def judge(tx: Transaction, statement_id: UUID, status: StatementStatus, *, refus
 
 
 def judge_acceptance(tx: Transaction, assignment_id: UUID, *, at: datetime) -> None:
-    """Routing has taken the acceptance of an assignment; its event does not name the statement."""
-    tx.amend(_JUDGE_ACCEPTANCE, assignment_id, at)
+    """Routing has taken the acceptance of an assignment; its event does not name the statement.
+
+    Those that are named are judged first: the acceptance that was taken is the one that no verdict names.
+    """
+    tx.at_end(_judge_acceptances, (assignment_id, at))
+
+
+def _judge_acceptances(tx: Transaction, taken: list[tuple[UUID, datetime]]) -> None:
+    for assignment_id, at in taken:
+        tx.amend(_JUDGE_ACCEPTANCE, assignment_id, at)

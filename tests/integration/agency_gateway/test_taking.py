@@ -17,7 +17,8 @@ from lianban.contracts.codes import ExchangeKind
 from services.agency_gateway.app import journaling, stating, taking
 from services.agency_gateway.app.stating import Malformed, Receipt
 from services.agency_gateway.app.taking import Stated
-from services.agency_gateway.domain.statement import Statement, Via
+from services.agency_gateway.domain.statement import Statement, StatementStatus, Via, statement_id
+from services.agency_gateway.store import statements
 from tests.integration.agency_gateway.conftest import (
     ECOLOGY,
     URBAN,
@@ -135,3 +136,37 @@ def test_one_over_which_the_service_stumbles_does_not_take_the_others_with_it(
     assert [row["sender_id"] for row in kept] == ["s-0", "s-2"]
     with database().transaction() as tx:
         assert journaling.verify(tx, ECOLOGY.code) is None
+
+
+def test_a_lock_that_one_waits_for_in_vain_is_its_own_trouble(
+    registered: Look, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [send(intake) for _ in range(3)]
+    seen = transactions(monkeypatch)
+    really = stating.receive
+
+    def held(tx: Any, **given: Any) -> Receipt:
+        if given["assignment_id"] == sent[1].id:
+            raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
+        return really(tx, **given)
+
+    monkeypatch.setattr(stating, "receive", held)
+    answers = taking._take_in([accepting(each, f"s-{number}") for number, each in enumerate(sent)])
+    assert seen == [3, 1, 1, 1]
+    assert [type(answer) for answer in answers] == [Receipt, psycopg.errors.LockNotAvailable, Receipt]
+
+
+def test_an_acceptance_that_was_refused_stays_so_when_a_later_one_is_taken(registered: Look, intake: Intake) -> None:
+    """All in one batch, behind the acceptance of another matter."""
+    other, matter = send(intake), send(intake)
+    taking._take_in([accepting(other, "other"), accepting(matter, "refused"), accepting(matter, "taken")])
+    at = datetime.now(UTC)
+    with database().transaction() as tx:
+        statements.judge_acceptance(tx, other.id, at=at)
+        refused = statement_id(ECOLOGY.code, "refused")
+        statements.judge(tx, refused, StatementStatus.REFUSED, refusal="objected-before", at=at)
+        statements.judge_acceptance(tx, matter.id, at=at)
+    found = registered.execute("select sender_id, status, refusal from statement order by sender_id").fetchall()
+    assert [(row["sender_id"], row["status"], row["refusal"]) for row in found] == [
+        ("other", "applied", None), ("refused", "refused", "objected-before"), ("taken", "applied", None),
+    ]  # fmt: skip

@@ -64,7 +64,7 @@ def say(events: int, key: str, subject: UUID | None = None) -> None:
         for number in range(events):
             tx.emit(an_event(number), subject=subject, at=MOMENT)
         tx.flush()
-        tx.execute("update outbox set routing_key = %s where subject = %s", (key, subject))
+        tx.execute("update outbox set bus_key = %s where subject = %s", (key, subject))
 
 
 def in_order(looking: Looking) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_message_is_not_larger_than_it_may_be_unless_a_single_event_is(monkeyp
     monkeypatch.setattr(relay, "MOST_BYTES", 100)
     sizes = [60, 40, 1, 500, 30, 30]
     rows = [
-        {"position": n, "event_id": uuid4(), "type": "x", "routing_key": "intake.x.v1.p00", "body": b"x" * size}
+        {"position": n, "event_id": uuid4(), "type": "x", "bus_key": "intake.x.v1.p00", "body": b"x" * size}
         for n, size in enumerate(sizes)
     ]
     assert [parcel.positions for parcel in relay.pack(rows)] == [[0, 1], [2], [3], [4, 5]]
@@ -208,7 +208,7 @@ def test_an_event_that_commits_late_is_not_overtaken_for_ever(
         say(1, key)
         publisher = relay.Publisher(broker)
         assert relay.publish_once(session, publisher) == 1
-        late.execute("update outbox set routing_key = %s where position in (select position from unpublished)", (key,))
+        late.execute("update outbox set bus_key = %s where position in (select position from unpublished)", (key,))
         late.connection.commit()
         assert relay.publish_once(session, publisher) == 1
         first, second = in_order(service_database)

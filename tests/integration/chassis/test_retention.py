@@ -141,7 +141,7 @@ def test_each_round_is_served_by_an_index(looking: Looking) -> None:
         " from generate_series(1, 20000) as n"
     )
     looking.execute(
-        "insert into outbox (event_id, subject, sequence, type, routing_key, body, created_at)"
+        "insert into outbox (event_id, subject, sequence, type, bus_key, body, created_at)"
         " select gen_random_uuid(), gen_random_uuid(), 1, 't', 'r', '', now() - n * interval '1 minute'"
         " from generate_series(1, 20000) as n"
     )

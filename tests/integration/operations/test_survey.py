@@ -98,7 +98,7 @@ def counted() -> dict[str, Any]:
 def test_events_are_counted_no_further_than_the_bound(look: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MOST_COUNTED", 5)
     look.execute(
-        "insert into outbox (event_id, subject, sequence, type, routing_key, body, created_at)"
+        "insert into outbox (event_id, subject, sequence, type, bus_key, body, created_at)"
         " select gen_random_uuid(), gen_random_uuid(), n, 'x', 'x', '', now() - interval '1 hour' / n"
         " from generate_series(1, 9) as n"
     )

@@ -87,9 +87,15 @@ def font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     (tmp_path / "recipe").write_text("cubic to quadratic")
     monkeypatch.setattr(prepare, "FONT_STAMP", tmp_path / "fonts" / "made.stamp")
     monkeypatch.setattr(prepare, "FONT_RECIPE", (tmp_path / "recipe",))
-    monkeypatch.setattr(prepare, "installed_fonts", list)
+    (tmp_path / "NotoSerifCJK-Regular.ttc").write_text("installed")
+    monkeypatch.setattr(prepare, "installed_fonts", lambda: [tmp_path / "NotoSerifCJK-Regular.ttc"])
     started: list[list[str]] = []
-    monkeypatch.setattr(prepare, "run", started.append)
+
+    def make(command: list[str]) -> None:
+        started.append(command)
+        (tmp_path / "fonts" / "song-1").mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(prepare, "run", make)
     return started
 
 
@@ -101,6 +107,10 @@ def test_the_documents_font_is_made_once_and_again_when_its_recipe_changes(
     assert [command[1:] for command in font] == [["-m", "services.notification.make_font"]]
     assert not prepare.font_missing()
     (tmp_path / "recipe").write_text("another one")
+    assert prepare.font_missing()
+    prepare.make_font()
+    assert not prepare.font_missing()
+    (tmp_path / "fonts" / "song-1").rmdir()  # somebody cleaned up
     assert prepare.font_missing()
 
 
