@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # this is run as a program, before there is any environment
+
+from services.notification import font  # noqa: E402 - the standard library is all that it needs
+
 VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
 LOG = BUILD / "prepare.log"
@@ -28,7 +32,7 @@ VENDOR = ROOT / "lianban" / "chassis" / "web" / "static" / "vendor"
 ENGLISH = ROOT / "lianban" / "chassis" / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 REQUIREMENTS = ROOT / "requirements"
 FONT_STAMP = BUILD / "fonts" / "made.stamp"
-FONT_RECIPE = tuple(ROOT / "services" / "notification" / name for name in ("font.py", "make_font.py"))
+FONT_RECIPE = (Path(font.__file__), font.RECIPE)
 NEEDED_BYTES = 3 * 1024**3
 """Room for the virtual environment, npm's files and the distribution's packages."""
 
@@ -278,8 +282,7 @@ def compile_english() -> None:
 
 def installed_fonts() -> list[Path]:
     """The files of which the documents' font is made."""
-    fonts = Path("/usr/share/fonts")
-    return [path for weight in ("Regular", "Bold") for path in sorted(fonts.rglob(f"NotoSerifCJK-{weight}.ttc"))]
+    return list(font.sources().values())
 
 
 def font_missing() -> bool:

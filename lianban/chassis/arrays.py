@@ -5,8 +5,8 @@ of events cost a service. Every statement here names the type (``%s::uuid[]``, `
 without one; a list of nothing but None needs no other statement either.
 
 Lists of what has one type in the database go out in PostgreSQL's binary form: the server copies it, where it would read
-a literal character by character. Texts and numbers may stand for several types (``text``, ``jsonb``,
-``int``, ``bigint``), which the binary form would have to tell apart: their lists go out as a literal.
+a literal character by character. Texts and numbers may stand for several types (``text``, ``jsonb``, ``int``,
+``bigint``), which the binary form would have to tell apart: their lists go out as a literal.
 """
 
 from __future__ import annotations

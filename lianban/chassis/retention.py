@@ -1,5 +1,5 @@
-"""Letting go by policy what nobody needs any more: answers to old idempotency keys, old events in the
-outbox, and the old trail of events that were handled.
+"""Letting go by policy what nobody needs any more: answers to old idempotency keys, old events in the outbox,
+and the old trail of events that were handled.
 
 Small batches, found by index, rows that others hold are passed over. What is not done is never let go: an event that is
 not published, that is parked or in quarantine stays however old it is. A repeat of an event that was let go changes

@@ -4,7 +4,8 @@ set local lock_timeout = '10s';
 set local statement_timeout = '30min';
 
 -- The inbox holds only what waits. What had its effect leaves a trail: one row for all events of a transaction, in the
--- order in which they were handled (what was handled before this table was made: in the order of the events' ids). That each has its effect once is the marks of its stream, not the trail.
+-- order in which they were handled (what was handled before this table was made: in the order of the events' ids).
+-- That each has its effect once is the marks of its stream, not the trail.
 create table handled (
     at timestamptz not null default now(),
     subjects uuid[] not null,

@@ -248,16 +248,14 @@ def see_together(tx: Transaction, asked: Sequence[tuple[UUID, str]]) -> None:
     """Read at once what :func:`of_agency` tells of several assignments, each with the agency that asks for it."""
     rows = tx.execute(
         f"""
-        select a.* from (select distinct * from unnest(%s::uuid[], %s::text[])) as asked (id, agency_code)
-        join assignment a on a.id = asked.id and a.agency_code = asked.agency_code where {_NOT_BLOCKED}
+        select a.* from assignment a
+        where (a.id, a.agency_code) in (select * from unnest(%s::uuid[], %s::text[])) and {_NOT_BLOCKED}
         """,
         ([assignment_id for assignment_id, _ in asked], [agency for _, agency in asked]),
     )
-    found = {row["id"]: _read(row) for row in rows}
+    found = {(row["id"], row["agency_code"]): _read(row) for row in rows}
     for assignment_id, agency in asked:
-        there = found.get(assignment_id)
-        mine = there if there is not None and there.agency_code == agency else None
-        tx.memory.setdefault(("seen by", assignment_id), {})[agency] = mine
+        tx.memory.setdefault(("seen by", assignment_id), {})[agency] = found.get((assignment_id, agency))
 
 
 def of_agency(tx: Transaction, assignment_id: UUID, agency: str) -> Assignment | None:

@@ -64,6 +64,19 @@ def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+def stumble(monkeypatch: pytest.MonkeyPatch, sender_id: str, error: Exception) -> None:
+    """Let the service fail over a statement when it has written it, from now on."""
+    really = stating.receive
+
+    def stumbling(tx: Any, **given: Any) -> Receipt:
+        receipt = really(tx, **given)
+        if given["statement"].sender_id == sender_id:
+            raise error
+        return receipt
+
+    monkeypatch.setattr(stating, "receive", stumbling)
+
+
 def test_they_share_a_transaction_a_chain_and_a_message(
     registered: Look, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,15 +133,7 @@ def test_one_over_which_the_service_stumbles_does_not_take_the_others_with_it(
 ) -> None:
     sent = [send(intake) for _ in range(3)]
     seen = transactions(monkeypatch)
-    really = stating.receive
-
-    def stumbling(tx: Any, **given: Any) -> Receipt:
-        receipt = really(tx, **given)
-        if given["statement"].sender_id == "s-1":
-            raise RuntimeError("a bug")
-        return receipt
-
-    monkeypatch.setattr(stating, "receive", stumbling)
+    stumble(monkeypatch, "s-1", RuntimeError("a bug"))
     answers = taking._take_in([accepting(each, f"s-{number}") for number, each in enumerate(sent)])
     assert seen == [3, 1, 1, 1]
     assert [type(answer) for answer in answers] == [Receipt, RuntimeError, Receipt]
@@ -143,14 +148,7 @@ def test_a_lock_that_one_waits_for_in_vain_is_its_own_trouble(
 ) -> None:
     sent = [send(intake) for _ in range(3)]
     seen = transactions(monkeypatch)
-    really = stating.receive
-
-    def held(tx: Any, **given: Any) -> Receipt:
-        if given["assignment_id"] == sent[1].id:
-            raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
-        return really(tx, **given)
-
-    monkeypatch.setattr(stating, "receive", held)
+    stumble(monkeypatch, "s-1", psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"))
     answers = taking._take_in([accepting(each, f"s-{number}") for number, each in enumerate(sent)])
     assert seen == [3, 1, 1, 1]
     assert [type(answer) for answer in answers] == [Receipt, psycopg.errors.LockNotAvailable, Receipt]
