@@ -72,7 +72,8 @@ CREATE TABLE IF NOT EXISTS autopilot_turn (
 );
 CREATE INDEX IF NOT EXISTS autopilot_turn_due ON autopilot_turn (due_at);
 
--- Calls to tenants' own addresses that are still to be made or were made. A row is leased while it is being sent.
+-- Calls to tenants' own addresses that are still to be made: a row is leased while it is being sent, and goes when the
+-- other side has it. So the table is as large as what waits, whatever the planner believes about it.
 CREATE TABLE IF NOT EXISTS webhook (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL,
@@ -81,10 +82,17 @@ CREATE TABLE IF NOT EXISTS webhook (
     payload jsonb NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
     next_try_at timestamptz NOT NULL,
-    last_error text,
-    delivered_at timestamptz
+    last_error text
 );
 -- next_try_at stands in no index, so that leasing a row writes none.
-CREATE INDEX IF NOT EXISTS webhook_waiting ON webhook (ticket_id, id) WHERE delivered_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_of_ticket ON webhook (ticket_id, id);
 DROP INDEX IF EXISTS webhook_due;
 ALTER TABLE webhook DROP CONSTRAINT IF EXISTS webhook_event_id_key;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'webhook'::regclass AND attname = 'delivered_at'
+               AND NOT attisdropped) THEN
+        DELETE FROM webhook WHERE delivered_at IS NOT NULL;
+        ALTER TABLE webhook DROP COLUMN delivered_at;  -- and the index of what was not delivered
+    END IF;
+END $$;

@@ -425,19 +425,16 @@ def postpone_turn(connection: Conn, ticket_id: int, due_at: datetime) -> None:
 
 
 def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook]:
-    """Take due calls for ``seconds``; only the oldest undelivered one of each ticket, so that order is kept."""
+    """Take due calls for ``seconds``; only the oldest one of each ticket, so that order is kept."""
     rows = connection.execute(
         """
-        WITH due AS MATERIALIZED (  -- else the planner may look for them once for each tenant
-            SELECT id FROM webhook AS candidate
-            WHERE delivered_at IS NULL AND next_try_at <= now()
-              AND EXISTS (SELECT FROM tenant WHERE code = candidate.tenant AND webhook_url IS NOT NULL)
-              AND NOT EXISTS (
-                SELECT FROM webhook AS earlier
-                WHERE earlier.ticket_id = candidate.ticket_id AND earlier.delivered_at IS NULL
-                  AND earlier.id < candidate.id
-            )
-            ORDER BY ticket_id, id LIMIT %s FOR UPDATE SKIP LOCKED
+        WITH oldest AS (
+            SELECT DISTINCT ON (ticket_id) id, tenant, next_try_at FROM webhook ORDER BY ticket_id, id
+        ), due AS MATERIALIZED (  -- else the planner may look for them once for each tenant
+            SELECT waiting.id FROM oldest JOIN webhook AS waiting USING (id)
+            WHERE oldest.next_try_at <= now() AND waiting.next_try_at <= now()  -- nobody has leased it meanwhile
+              AND EXISTS (SELECT FROM tenant WHERE code = oldest.tenant AND webhook_url IS NOT NULL)
+            ORDER BY waiting.id LIMIT %s FOR UPDATE OF waiting SKIP LOCKED
         )
         UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), attempts = attempts + 1
         FROM due, tenant WHERE webhook.id = due.id AND tenant.code = webhook.tenant
@@ -449,18 +446,14 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
 
 
 def webhooks_delivered(connection: Conn, webhook_ids: Sequence[int]) -> None:
-    """The other side has them."""
-    connection.execute(
-        "UPDATE webhook SET delivered_at = now(), last_error = NULL WHERE id = ANY(%s) AND delivered_at IS NULL",
-        (list(webhook_ids),),
-    )
+    """The other side has them: there is nothing left to call."""
+    connection.execute("DELETE FROM webhook WHERE id = ANY(%s)", (list(webhook_ids),))
 
 
 def webhook_failed(connection: Conn, webhook_id: int, error: str, wait: float) -> None:
     """Try again after ``wait`` seconds."""
     connection.execute(
-        "UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), last_error = %s"
-        " WHERE id = %s AND delivered_at IS NULL",
+        "UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), last_error = %s WHERE id = %s",
         (wait, error, webhook_id),
     )
 
@@ -470,7 +463,7 @@ def undelivered_webhooks(connection: Conn, tenant_code: str) -> tuple[int, str |
     row = connection.execute(
         """
         SELECT count(*) AS n, (array_agg(last_error ORDER BY id) FILTER (WHERE last_error IS NOT NULL))[1] AS error
-        FROM webhook WHERE tenant = %s AND delivered_at IS NULL
+        FROM webhook WHERE tenant = %s
         """,
         (tenant_code,),
     ).fetchone()
