@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kombu import Connection
 
-from lianban.chassis import metrics
+from lianban.chassis import metrics, outbox
 from lianban.chassis.database import Database
 from lianban.chassis.time import now
 from lianban.chassis.topology import poison_queue
@@ -54,12 +54,12 @@ def outbox_summary(database: Database) -> dict[str, Any]:
     """
     with database.transaction() as tx:
         row = tx.execute(
-            """
+            f"""
             select count(*) as waiting, extract(epoch from now() - min(created_at)) as oldest_seconds,
                 (select count(*) from (select from outbox where not exists
                     (select from unpublished where unpublished.position = outbox.position) limit %(most)s) as p)
                     as published
-            from (select created_at from unpublished join outbox using (position) order by position limit %(most)s) as w
+            from ({outbox.waiting("created_at", most="%(most)s")}) as w
             """,
             {"most": MOST_COUNTED},
         ).fetchone()

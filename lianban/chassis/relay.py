@@ -21,6 +21,7 @@ from kombu import Connection
 
 from lianban.chassis import metrics
 from lianban.chassis.database import Database
+from lianban.chassis.outbox import waiting
 from lianban.chassis.settings import settings
 from lianban.chassis.topology import EVENTS, queue_of
 from lianban.chassis.transaction import Transaction
@@ -174,13 +175,16 @@ def become_relay(session: Transaction) -> bool:
     return bool(row and row["taken"])
 
 
+_NEXT = waiting("event.position, event_id, type, bus_key, body", most="%s")
+_BACKLOG = f"""
+select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0) as oldest
+from ({waiting("created_at", most="%s")}) as w
+"""
+
+
 def publish_once(session: Transaction, publisher: Publishing) -> int:
     """Publish one batch with no transaction open; returns how many events the broker took."""
-    rows = session.execute(
-        "select position, event_id, type, bus_key, body from unpublished join outbox using (position)"
-        " order by position limit %s",
-        (BATCH,),
-    ).fetchall()
+    rows = session.execute(_NEXT, (BATCH,)).fetchall()
     if not rows:
         return 0
     taken = publisher.publish(rows)
@@ -194,11 +198,7 @@ def publish_once(session: Transaction, publisher: Publishing) -> int:
 def measure(database: Database) -> None:
     """Bring the outbox gauges up to date."""
     with database.transaction() as tx:
-        row = tx.execute(
-            "select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0) as oldest"
-            " from (select created_at from unpublished join outbox using (position) order by position limit 100000)"
-            " as w"
-        ).fetchone()
+        row = tx.execute(_BACKLOG, (100_000,)).fetchone()
     if row:
         metrics.outbox_unpublished.set(row["waiting"])
         metrics.outbox_oldest.set(float(row["oldest"]))

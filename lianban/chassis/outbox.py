@@ -1,0 +1,17 @@
+"""Reading what waits in the outbox."""
+
+from __future__ import annotations
+
+
+def waiting(columns: str, *, most: str) -> str:
+    """The SQL that reads ``columns`` of events that wait for publication, the first ones in the order of positions.
+
+    ``most`` is the placeholder of how many.
+    Each event is looked up by itself (``offset 0`` keeps the planner from joining): ``unpublished`` is empty one moment
+    and full the next, and a plan made for one of them would read the whole outbox in the other.
+    """
+    return f"""
+        select {columns} from (select position from unpublished order by position limit {most}) as first
+        cross join lateral (select * from outbox where outbox.position = first.position offset 0) as event
+        order by first.position
+        """
