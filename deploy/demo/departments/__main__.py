@@ -24,7 +24,7 @@ def main() -> None:
         log.warning("DEPARTMENTS_ADMIN_KEY is not set: the administration API lets nobody in")
     stopping = threading.Event()
     pool = store.open_pool(config.database_url)
-    workers = Workers(pool, config.webhook_workers, config.webhook_max_wait)
+    workers = Workers(pool, config.webhook_calls, config.webhook_max_wait)
     app = create_app(pool, workers.ring, stopping.wait, config.admin_key)
     try:
         server = Server(app, config.host, config.port)

@@ -14,7 +14,7 @@ class Settings:
     admin_key: str | None
     host: str
     port: int
-    webhook_workers: int
+    webhook_calls: int
     webhook_max_wait: float
     """The longest pause between two attempts of one webhook, in seconds."""
 
@@ -33,7 +33,7 @@ def from_environment() -> Settings:
             admin_key=os.environ.get("DEPARTMENTS_ADMIN_KEY") or None,
             host=os.environ.get("DEPARTMENTS_HTTP_HOST", "127.0.0.1"),
             port=int(os.environ.get("DEPARTMENTS_HTTP_PORT", "18021")),
-            webhook_workers=int(os.environ.get("DEPARTMENTS_WEBHOOK_WORKERS", "4")),
+            webhook_calls=int(os.environ.get("DEPARTMENTS_WEBHOOK_CALLS", "16")),
             webhook_max_wait=float(os.environ.get("DEPARTMENTS_WEBHOOK_MAX_WAIT", "30")),
         )
     except ValueError as error:

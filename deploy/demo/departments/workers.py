@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import psycopg
 import psycopg_pool
@@ -25,9 +24,9 @@ PILOT_SECONDS = 0.25
 TURNS = 50
 """How many moves are made in one transaction at most."""
 CALL_SECONDS = 10.0
-CALLS = 4
-"""How many calls one thread takes at a time; it makes them one after another."""
-LEASE_SECONDS = (CALLS + 2) * CALL_SECONDS
+GATHER_SECONDS = 0.05
+"""How long calls that have ended wait for others, so that they are kept, and the next ones taken, together."""
+LEASE_SECONDS = 3 * CALL_SECONDS
 DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
 
 
@@ -40,46 +39,23 @@ class Outcome:
     wait: float = 0.0
 
 
-class Bell:
-    """Wakes one of those who wait on it for each ring; rings that nobody waited for are heard by the next ones."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._rings = 0
-        self._closed = False
-
-    def ring(self) -> None:
-        """Wake one waiter."""
-        with self._condition:
-            self._rings += 1
-            self._condition.notify()
-
-    def close(self) -> None:
-        """From now on nobody waits."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a ring, at most ``seconds``."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._rings or self._closed, seconds)
-            self._rings = max(0, self._rings - 1)
-
-
 class Workers:
     """The background threads of one process."""
 
-    def __init__(self, pool: store.Pool, webhook_workers: int, webhook_max_wait: float) -> None:
+    def __init__(self, pool: store.Pool, webhook_calls: int, webhook_max_wait: float) -> None:
+        """``webhook_calls``: how many calls are under way at once."""
         self._pool = pool
         self._max_wait = webhook_max_wait
         self._stopping = threading.Event()
-        self._pilot_bell = Bell()
-        self._call_bell = Bell()
-        self._threads = [threading.Thread(target=self._run, args=(self.pilot, self._pilot_bell), name="autopilot")]
-        for number in range(webhook_workers):
-            caller = (self._caller(urllib3.PoolManager(maxsize=CALLS)), self._call_bell)
-            self._threads.append(threading.Thread(target=self._run, args=caller, name=f"webhook-{number}"))
+        self._bell = threading.Event()
+        self._calls = webhook_calls
+        self._connections = urllib3.PoolManager(maxsize=webhook_calls)
+        self._callers = ThreadPoolExecutor(webhook_calls, thread_name_prefix="call")
+        self._under_way: set[Future[Outcome]] = set()
+        self._threads = [
+            threading.Thread(target=self._run, args=(self.pilot, self._stopping), name="autopilot"),
+            threading.Thread(target=self._call_until_stopped, name="webhooks"),
+        ]
 
     def start(self) -> None:
         """Begin the work."""
@@ -89,16 +65,16 @@ class Workers:
     def stop(self) -> None:
         """Finish the row at hand and end."""
         self._stopping.set()
-        self._pilot_bell.close()
-        self._call_bell.close()
+        self._bell.set()
         for thread in self._threads:
             thread.join(CALL_SECONDS + 1)
 
     def ring(self) -> None:
-        """A call to a tenant's address was queued."""
-        self._call_bell.ring()
+        """A call to a tenant's address was queued, or one has ended."""
+        self._bell.set()
 
-    def _run(self, work: Callable[[], float], bell: Bell) -> None:
+    def _run(self, work: Callable[[], float], bell: threading.Event) -> None:
+        """Do the work again and again until the program stops; it says how long to wait for the bell each time."""
         failures = 0
         while not self._stopping.is_set():
             try:
@@ -143,33 +119,47 @@ class Workers:
         for ticket in moved:
             log.info("autopilot: ticket %s of %s is %s", ticket.no, ticket.tenant, ticket.status)
         if moved:
-            self._call_bell.ring()
+            self.ring()
         return bool(moved)
 
-    def _caller(self, connections: urllib3.PoolManager) -> Callable[[], float]:
-        at_once = ThreadPoolExecutor(CALLS, thread_name_prefix="call")  # each tenant's system calls by itself
+    def _call_until_stopped(self) -> None:
+        self._run(self.call_due, self._bell)
+        self._callers.shutdown()  # waits for those under way: what became of them is kept
+        try:
+            with self._pool.connection() as connection:
+                _keep(connection, self._ended())
+        except DATABASE_ERRORS as error:
+            log.warning("what became of the last calls was not kept (%s): they are made again", type(error).__name__)
 
-        def call_due() -> float:
-            outcomes: list[Outcome] = []
-            while outcomes or not self._stopping.is_set():
-                # What became of calls is kept in the same exchange in which the next ones are taken.
-                with self._pool.connection() as connection, connection.pipeline():
-                    _keep(connection, outcomes)
-                    leased = [] if self._stopping.is_set() else store.lease_webhooks(connection, CALLS, LEASE_SECONDS)
-                if len(leased) == CALLS:  # there may be more: let another thread look
-                    self._call_bell.ring()
-                outcomes = list(at_once.map(partial(self._call, connections), leased))
-                if not outcomes:
-                    break
-            return 1.0
+    def call_due(self) -> float:
+        """Keep what became of calls that have ended, and make those that are due; returns how many seconds to wait.
 
-        return call_due
+        A call that hangs holds nothing up but its own ticket: each is kept as it ends.
+        """
+        if self._ended():
+            self._stopping.wait(GATHER_SECONDS)
+        self._bell.clear()
+        ended = self._ended()
+        room = self._calls - len(self._under_way) + len(ended)
+        if room and not self._stopping.is_set():
+            with self._pool.connection() as connection, connection.pipeline():
+                _keep(connection, ended)
+                leased = store.lease_webhooks(connection, room, LEASE_SECONDS)
+            self._under_way -= ended
+            for webhook in leased:
+                call = self._callers.submit(self._call, webhook)
+                self._under_way.add(call)
+                call.add_done_callback(lambda _: self.ring())
+        return 1.0
 
-    def _call(self, connections: urllib3.PoolManager, webhook: Webhook) -> Outcome:
+    def _ended(self) -> set[Future[Outcome]]:
+        return {call for call in self._under_way if call.done()}
+
+    def _call(self, webhook: Webhook) -> Outcome:
         """Make a call, unless the program is stopping meanwhile: then it is due for whoever comes next."""
         if self._stopping.is_set():
             return Outcome(webhook.id, "stopped before the call")
-        error = send(connections, webhook)
+        error = send(self._connections, webhook)
         if error is None:
             return Outcome(webhook.id)
         wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
@@ -181,7 +171,9 @@ class Workers:
         return Outcome(webhook.id, error, wait)
 
 
-def _keep(connection: store.Conn, outcomes: Sequence[Outcome]) -> None:
+def _keep(connection: store.Conn, ended: Iterable[Future[Outcome]]) -> None:
+    """Write down what became of calls."""
+    outcomes = [call.result() for call in ended]
     taken = [outcome.webhook_id for outcome in outcomes if outcome.error is None]
     if taken:
         store.webhooks_delivered(connection, taken)
