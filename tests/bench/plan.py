@@ -39,7 +39,7 @@ class Pace:
     million: bool
 
 
-FULL = Pace(rounds=3, limit_s=5, intake_s=10, lifecycle_s=45, lag_s=30, shape=burst.Shape(), million=True)
+FULL = Pace(rounds=3, limit_s=5, intake_s=10, lifecycle_s=90, lag_s=30, shape=burst.Shape(), million=True)
 QUICK = Pace(rounds=3, limit_s=1, intake_s=3, lifecycle_s=8, lag_s=6, shape=None, million=False)
 
 

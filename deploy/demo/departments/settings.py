@@ -33,7 +33,7 @@ def from_environment() -> Settings:
             admin_key=os.environ.get("DEPARTMENTS_ADMIN_KEY") or None,
             host=os.environ.get("DEPARTMENTS_HTTP_HOST", "127.0.0.1"),
             port=int(os.environ.get("DEPARTMENTS_HTTP_PORT", "18021")),
-            webhook_calls=int(os.environ.get("DEPARTMENTS_WEBHOOK_CALLS", "16")),
+            webhook_calls=int(os.environ.get("DEPARTMENTS_WEBHOOK_CALLS", "48")),
             webhook_max_wait=float(os.environ.get("DEPARTMENTS_WEBHOOK_MAX_WAIT", "30")),
         )
     except ValueError as error:

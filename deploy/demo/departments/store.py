@@ -428,15 +428,17 @@ def lease_webhooks(connection: Conn, limit: int, seconds: float) -> list[Webhook
     """Take due calls for ``seconds``; only the oldest one of each ticket, so that order is kept."""
     rows = connection.execute(
         """
-        WITH due AS MATERIALIZED (  -- else the planner may look for them once for each tenant
-            SELECT id FROM webhook AS candidate
-            WHERE next_try_at <= now()
-              AND EXISTS (SELECT FROM tenant WHERE code = candidate.tenant AND webhook_url IS NOT NULL OFFSET 0)
-              AND NOT EXISTS (  -- OFFSET 0: looked up for each, until there are enough
-                SELECT FROM webhook AS earlier
-                WHERE earlier.ticket_id = candidate.ticket_id AND earlier.id < candidate.id OFFSET 0
-            )
-            ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+        WITH oldest AS (
+            SELECT DISTINCT ON (ticket_id) id, tenant, next_try_at FROM webhook ORDER BY ticket_id, id
+        ), due AS MATERIALIZED (  -- else the planner may look for them once for each tenant
+            SELECT id FROM webhook
+            WHERE id = ANY(ARRAY(
+                SELECT id FROM oldest
+                WHERE next_try_at <= now()
+                  AND tenant = ANY(ARRAY(SELECT code FROM tenant WHERE webhook_url IS NOT NULL))
+                ORDER BY id LIMIT %s
+            )) AND next_try_at <= now()  -- unless somebody has leased it meanwhile
+            FOR UPDATE SKIP LOCKED
         )
         UPDATE webhook SET next_try_at = now() + make_interval(secs => %s), attempts = attempts + 1
         FROM due, tenant WHERE webhook.id = due.id AND tenant.code = webhook.tenant

@@ -24,7 +24,7 @@ PILOT_SECONDS = 0.25
 TURNS = 50
 """How many moves are made in one transaction at most."""
 CALL_SECONDS = 10.0
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.1
 """How long calls that have ended wait for others, so that they are kept, and the next ones taken, together."""
 LEASE_SECONDS = 3 * CALL_SECONDS
 DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
