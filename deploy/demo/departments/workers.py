@@ -16,7 +16,6 @@ import urllib3
 
 from deploy.demo.departments import store, tickets
 from deploy.demo.departments.records import Webhook
-from deploy.demo.departments.vocabulary import Status
 
 log = logging.getLogger("departments.workers")
 
@@ -134,7 +133,7 @@ class Workers:
     def call_due(self) -> float:
         """Keep what became of calls that have ended, and make those that are due; returns how many seconds to wait.
 
-        A call that hangs holds nothing up but its own ticket: each is kept as it ends.
+        Each is kept as it ends, so that one that hangs holds up its own ticket only (and one of the calls at once).
         """
         if self._ended():
             self._stopping.wait(GATHER_SECONDS)
@@ -159,14 +158,17 @@ class Workers:
         """Make a call, unless the program is stopping meanwhile: then it is due for whoever comes next."""
         if self._stopping.is_set():
             return Outcome(webhook.id, "stopped before the call")
-        error = send(self._connections, webhook)
+        try:
+            error = send(self._connections, webhook)
+        except Exception as bug:
+            log.exception("webhook %s of %s could not be sent", webhook.event_id, webhook.tenant)
+            error = type(bug).__name__
         if error is None:
             return Outcome(webhook.id)
         wait = min(0.5 * 2 ** min(webhook.attempts, 20), self._max_wait) * random.uniform(0.75, 1.25)
-        status = Status(webhook.payload["status"])
         log.warning(
             "webhook %s of %s (%s), attempt %d: %s; again in %.1f s",
-            webhook.event_id, webhook.tenant, status, webhook.attempts, error, wait,
+            webhook.event_id, webhook.tenant, webhook.payload.get("status"), webhook.attempts, error, wait,
         )  # fmt: skip
         return Outcome(webhook.id, error, wait)
 

@@ -232,3 +232,17 @@ def test_a_relay_whose_session_is_cut_is_none_any_more(service_database: Looking
         with pytest.raises(psycopg.OperationalError):
             first.execute("select 1")
         until(lambda: relay.become_relay(second), "the cut session's lock is free", seconds=10, every=0.02)
+
+
+def test_what_waits_is_looked_up_in_an_outbox_of_any_size_whatever_was_counted(service_database: Looking) -> None:
+    service_database.execute(
+        "with said as (insert into outbox (event_id, subject, sequence, type, bus_key, body)"
+        " select gen_random_uuid(), gen_random_uuid(), 1, 't', 'r', '' from generate_series(1, 20000)"
+        " returning position) insert into unpublished (position) select position from said"
+    )
+    service_database.execute("analyze")  # in the one moment in which everything waits
+    service_database.execute("delete from unpublished")
+    for sql in (relay._NEXT, relay._BACKLOG):
+        plan = "\n".join(str(row["QUERY PLAN"]) for row in service_database.execute(f"explain {sql}", (100_000,)))
+        assert "Index Scan using outbox_pkey" in plan
+        assert "Seq Scan on outbox" not in plan

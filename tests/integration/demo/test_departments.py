@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ import pytest
 import requests
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 
+from deploy.demo.departments import store
+from deploy.demo.departments.workers import CALL_SECONDS
 from deploy.local.stack import Stack
 from tests.integration.demo.programs import Program, Receiver, eventually, free_port, receiving, running
 
@@ -162,6 +166,45 @@ def test_tickets_that_are_worked_on_together_are_each_told_in_order(quick: Depar
         quick.filed(ref)
     told = ["TAKEN", "WORKING", "FINISHED"]
     eventually(lambda: [quick.receiver.statuses(ref) for ref in refs] == [told] * len(refs))
+
+
+def test_a_call_that_hangs_holds_up_no_other_ticket(program: Program, quick: Department) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and never answers
+        hanging = a_department(program, f"http://127.0.0.1:{silent.getsockname()[1]}/hook", Receiver(), FAST)
+        for number in range(3):
+            hanging.filed(f"A-23-{number}")
+        silent.settimeout(10)
+        silent.accept()  # the first one hangs now
+        quick.filed("A-24")
+        told = ["TAKEN", "WORKING", "FINISHED"]
+        eventually(lambda: quick.receiver.statuses("A-24") == told, CALL_SECONDS / 2)
+
+
+def test_what_was_taken_is_not_kept_among_the_calls(quick: Department, database: str) -> None:
+    quick.receiver.failures = 1
+    quick.filed("A-25")
+    waiting = "select count(*) from webhook where tenant = %s"
+    with psycopg.connect(database, autocommit=True) as connection:
+        eventually(lambda: connection.execute(waiting, (quick.code,)).fetchone() != (0,))
+        eventually(lambda: quick.receiver.statuses("A-25") == ["TAKEN", "WORKING", "FINISHED"])
+        eventually(lambda: connection.execute(waiting, (quick.code,)).fetchone() == (0,))
+
+
+def test_a_database_that_kept_what_was_taken_goes_on_with_what_was_not(manual: Department, database: str) -> None:
+    manual.filed("A-26")
+    with psycopg.connect(database, row_factory=dict_row) as connection:
+        connection.execute("alter table webhook add column delivered_at timestamptz")
+        connection.execute(
+            "insert into webhook (event_id, tenant, ticket_id, payload, next_try_at, last_error, delivered_at)"
+            " select gen_random_uuid(), tenant, id, '{}', 'infinity', word, at from ticket,"
+            " (values ('taken', now()), ('waits', null)) as call (word, at) where tenant = %s",
+            (manual.code,),
+        )
+        store.install(connection)
+        left = connection.execute("select * from webhook where tenant = %s", (manual.code,)).fetchall()
+        assert [row["last_error"] for row in left] == ["waits"]
+        assert "delivered_at" not in left[0]
+        connection.rollback()
 
 
 def test_a_ticket_whose_turn_fails_holds_up_no_other(program: Program, database: str) -> None:
