@@ -196,7 +196,7 @@ def test_a_database_that_kept_what_was_taken_goes_on_with_what_was_not(manual: D
         connection.execute("alter table webhook add column delivered_at timestamptz")
         connection.execute(
             "insert into webhook (event_id, tenant, ticket_id, payload, next_try_at, last_error, delivered_at)"
-            " select gen_random_uuid(), tenant, id, '{}', 'infinity', word, at from ticket,"
+            " select gen_random_uuid(), tenant, id, '{}', now(), word, at from ticket,"
             " (values ('taken', now()), ('waits', null)) as call (word, at) where tenant = %s",
             (manual.code,),
         )
