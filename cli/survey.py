@@ -23,15 +23,14 @@ from deploy.local.stack import Stack
 from lianban.chassis import calendar
 from lianban.chassis.database import Database
 from lianban.chassis.inspect import MOST_COUNTED
-from lianban.chassis.outbox import waiting
+from lianban.chassis.outbox import backlog
 from lianban.chassis.time import china_day, now
 from lianban.chassis.transaction import Transaction
 
 EVENTS = f"""
-select outbox, extract(epoch from now() - written)::float8 as outbox_oldest,
+select waiting as outbox, oldest as outbox_oldest,
        parked, extract(epoch from now() - received)::float8 as parked_oldest, quarantined
-from (select count(*) as outbox, min(created_at) as written
-      from ({waiting("created_at", most="%(most)s")}) as waiting) as o,
+from ({backlog(most="%(most)s")}) as o,
      (select count(*) filter (where state = 'parked') as parked,
              min(received_at) filter (where state = 'parked') as received,
              case when count(*) < %(most)s then count(*) filter (where state = 'quarantined')

@@ -55,11 +55,11 @@ def outbox_summary(database: Database) -> dict[str, Any]:
     with database.transaction() as tx:
         row = tx.execute(
             f"""
-            select count(*) as waiting, extract(epoch from now() - min(created_at)) as oldest_seconds,
+            select waiting, oldest as oldest_seconds,
                 (select count(*) from (select from outbox where not exists
                     (select from unpublished where unpublished.position = outbox.position) limit %(most)s) as p)
                     as published
-            from ({outbox.waiting("created_at", most="%(most)s")}) as w
+            from ({outbox.backlog(most="%(most)s")}) as b
             """,
             {"most": MOST_COUNTED},
         ).fetchone()

@@ -21,7 +21,8 @@ from kombu import Connection
 
 from lianban.chassis import metrics
 from lianban.chassis.database import Database
-from lianban.chassis.outbox import waiting
+from lianban.chassis.inspect import MOST_COUNTED
+from lianban.chassis.outbox import backlog, waiting
 from lianban.chassis.settings import settings
 from lianban.chassis.topology import EVENTS, queue_of
 from lianban.chassis.transaction import Transaction
@@ -176,10 +177,7 @@ def become_relay(session: Transaction) -> bool:
 
 
 _NEXT = waiting("event.position, event_id, type, bus_key, body", most="%s")
-_BACKLOG = f"""
-select count(*) as waiting, coalesce(extract(epoch from now() - min(created_at)), 0) as oldest
-from ({waiting("created_at", most="%s")}) as w
-"""
+_BACKLOG = backlog(most="%s")
 
 
 def publish_once(session: Transaction, publisher: Publishing) -> int:
@@ -198,7 +196,7 @@ def publish_once(session: Transaction, publisher: Publishing) -> int:
 def measure(database: Database) -> None:
     """Bring the outbox gauges up to date."""
     with database.transaction() as tx:
-        row = tx.execute(_BACKLOG, (100_000,)).fetchone()
+        row = tx.execute(_BACKLOG, (MOST_COUNTED,)).fetchone()
     if row:
         metrics.outbox_unpublished.set(row["waiting"])
-        metrics.outbox_oldest.set(float(row["oldest"]))
+        metrics.outbox_oldest.set(row["oldest"] or 0.0)
