@@ -46,6 +46,7 @@ class Settings:
     notification_url: str = _s("", "Internal address of notification")
     suggest_url: str = _s("", "Internal address of the text model's process")
     smtp_url: str = _s("", "Mail server: smtp://[user:password@]host:port")
+    smtp_connections: int = _s(4, "Largest number of connections to the mail server; letters go over them side by side")
     mail_from: str = _s("lianban@localhost", "Sender of messages to petitioners")
     site: str = _s("", "File with the site's policy (TOML)")
     queues: int = _s(4, "Queues per service; the 64 partitions are spread over them")

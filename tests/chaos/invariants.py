@@ -47,6 +47,8 @@ SETTLE_SECONDS = 60
 """How long the last acknowledgements and reports may take after every life-cycle is complete."""
 LETTERS_OF_A_GROUP = 8
 """So many letters go out again at most where the process is killed that has handed them over."""
+LETTERS_AT_ONCE = 4
+"""So many letters the mail server has in hand at most: one over each connection (``LIANBAN_SMTP_CONNECTIONS``)."""
 
 ONCE_BY = (
     "clock_id", "notice_id", "statement_id", "delivery_id", "document_id", "assignment_id", "round", "number",
@@ -299,8 +301,8 @@ def _notices(stack: ShakenStack, ids: list[UUID], findings: Findings) -> int:
 
 def most_mails_again(killed: Counter[str]) -> int:
     """How many letters may have gone out again: a group where notification was killed before it wrote the group down,
-    one where the mail server was killed before it said that it has the letter."""
-    return LETTERS_OF_A_GROUP * killed["notification"] + killed["mail"]
+    one of each connection where the mail server was killed before it said that it has the letter."""
+    return LETTERS_OF_A_GROUP * killed["notification"] + LETTERS_AT_ONCE * killed["mail"]
 
 
 # --- clocks

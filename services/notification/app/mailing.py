@@ -1,15 +1,19 @@
-"""The connection to the mail server, kept from one batch of letters to the next: to open one costs as much as to hand
-over several letters."""
+"""Connections to the mail server, kept from one batch of letters to the next: to open one costs as much as to hand
+over several letters. A letter takes four exchanges, each of which waits, and the last one for the server's disk: over a
+few connections letters wait side by side."""
 
 from __future__ import annotations
 
 import smtplib
 import ssl
 import time as clock
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import structlog
 
 from lianban.chassis.settings import settings
 
@@ -17,7 +21,8 @@ SMTP_SECONDS = 20
 KEEP_SECONDS = 60.0
 """How long a connection is kept unused; mail servers end one after some minutes."""
 
-_kept: dict[str, tuple[smtplib.SMTP, float]] = {}
+log = structlog.get_logger()
+_kept: defaultdict[str, list[tuple[smtplib.SMTP, float]]] = defaultdict(list)
 """By address: connections that nobody uses, and since when."""
 
 
@@ -42,16 +47,26 @@ class _OverTls(_Plain, smtplib.SMTP_SSL):
 
 
 @contextmanager
-def connection() -> Iterator[smtplib.SMTP]:
-    """A connection for a batch of letters; one on which anything went wrong is not used again."""
+def connections(most: int) -> Iterator[list[smtplib.SMTP]]:
+    """Connections for a batch of letters: at least one, and as many up to ``most`` as the server takes at once.
+
+    Where anything goes wrong none of them is used again. Raises what smtplib raises where there is not even one.
+    """
     url = settings().need("smtp_url")
-    smtp = _standing(url) or _connect(url)
+    opened = [_standing(url) or _connect(url)]
     try:
-        yield smtp
+        while len(opened) < most:
+            try:
+                opened.append(_standing(url) or _connect(url))
+            except (OSError, smtplib.SMTPException) as error:
+                log.info("mail.fewer_connections", wanted=most, opened=len(opened), reason=type(error).__name__)
+                break
+        yield opened
     except BaseException:
-        smtp.close()
+        for smtp in opened:
+            smtp.close()
         raise
-    _kept[url] = smtp, clock.monotonic()
+    _kept[url] += [(smtp, clock.monotonic()) for smtp in opened]
 
 
 def begin_anew(smtp: smtplib.SMTP) -> None:
@@ -64,16 +79,13 @@ def begin_anew(smtp: smtplib.SMTP) -> None:
 
 
 def _standing(url: str) -> smtplib.SMTP | None:
-    """The kept connection, where the mail server still answers on it: asked before a letter depends on the answer."""
-    if url not in _kept:
-        return None
-    smtp, since = _kept.pop(url)
-    try:
-        if clock.monotonic() - since < KEEP_SECONDS and smtp.rset()[0] == 250:
-            return smtp
-    except (OSError, smtplib.SMTPException):
-        pass
-    smtp.close()
+    """A kept connection on which the mail server still answers: asked before a letter depends on the answer."""
+    while _kept[url]:
+        smtp, since = _kept[url].pop()
+        with suppress(OSError, smtplib.SMTPException):
+            if clock.monotonic() - since < KEEP_SECONDS and smtp.rset()[0] == 250:
+                return smtp
+        smtp.close()
     return None
 
 

@@ -11,6 +11,7 @@ import smtplib
 import time as clock
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -41,9 +42,10 @@ from services.notification.domain.wording import sentences
 from services.notification.store import documents, matters, notices
 
 log = structlog.get_logger()
-BATCH = 20
+BATCH = 60
 GROUP = 8
-"""So many notices are settled in one transaction: if the process is killed, at most these go out again."""
+"""So many notices are handed over side by side and then settled in one transaction: if the process is killed, at most
+these go out again."""
 SETTLE_PAUSE_SECONDS = 2.0
 FOR_GOOD: Sequence[int] = range(500, 600)
 TOO_LARGE: Sequence[int] = (552,)
@@ -105,23 +107,26 @@ def run_due() -> int:
 
 def _mail(batch: Sequence[notices.Notice], known: _Known, held_until: float) -> int:
     """Send a batch, as long as it is held: what has not been begun then is left to whoever takes it next."""
-    left, settled = deque(batch), 0
+    left, settled = {notice.id: notice for notice in batch}, 0
     begin_until = held_until - mailing.SMTP_SECONDS  # so long an answer may take
     try:
         persons = {notice.id: found for some, found in together(batch, _persons) for notice in some}
-        with mailing.connection() as smtp:
-            while left and clock.monotonic() < begin_until:
-                group: list[_Outcome] = []
+        with (
+            mailing.connections(min(settings().smtp_connections, len(batch))) as lines,
+            ThreadPoolExecutor(len(lines)) as pool,
+        ):
+            for first in range(0, len(batch), GROUP):
+                group = _Group(batch[first : first + GROUP], known, persons, begin_until)
                 try:
-                    while left and len(group) < GROUP and clock.monotonic() < begin_until:
-                        group.append(_send(smtp, left[0], known, persons[left[0].id]))
-                        left.popleft()
-                finally:  # what was handed over is written down, whatever became of the next one
-                    settled += _settle(group, known, held_until)
+                    group.hand_over(lines, pool)
+                finally:  # what was handed over is written down, whatever became of the others
+                    for outcome in group.outcomes:
+                        del left[outcome.notice.id]
+                    settled += _settle(group.outcomes, known, held_until)
     except (Retry, OSError, smtplib.SMTPException) as error:
         with database().transaction() as tx:
-            tx.lock_all(notice.matter_id for notice in left)
-            _put_back(tx, [_Outcome(notice, _Fate.WAITS, type(error).__name__) for notice in left])
+            tx.lock_all(notice.matter_id for notice in left.values())
+            _put_back(tx, [_Outcome(notice, _Fate.WAITS, type(error).__name__) for notice in left.values()])
         raise Retry(f"notices wait: {type(error).__name__}") from error
     return settled
 
@@ -134,6 +139,41 @@ def _persons(batch: Sequence[notices.Notice]) -> Persons:
     asked = {"ids": sorted({str(n.matter_id) for n in batch})}
     items = fetch("intake", "/internal/v1/matters/persons", asked, purpose="notice")["items"]
     return {UUID(item["id"]): item for item in items}
+
+
+class _Group:
+    """Some notices of a batch that are handed over side by side, each connection taking the next one that waits."""
+
+    def __init__(
+        self,
+        some: Sequence[notices.Notice],
+        known: _Known,
+        persons: Mapping[UUID, Persons | Exception],
+        begin_until: float,
+    ) -> None:
+        self.outcomes: list[_Outcome] = []
+        self._waiting = deque(some)
+        self._known = known
+        self._persons = persons
+        self._begin_until = begin_until
+
+    def hand_over(self, lines: Sequence[smtplib.SMTP], pool: ThreadPoolExecutor) -> None:
+        """Return when none hands over any more. Raises how one failed; the others took no further notice since."""
+        handing = [pool.submit(self._over, smtp) for smtp in lines[: len(self._waiting)]]
+        try:
+            for one in handing:
+                one.result()
+        finally:
+            wait(handing)
+
+    def _over(self, smtp: smtplib.SMTP) -> None:
+        while self._waiting and clock.monotonic() < self._begin_until:
+            notice = self._waiting.popleft()
+            try:
+                self.outcomes.append(_send(smtp, notice, self._known, self._persons[notice.id]))
+            except BaseException:
+                self._waiting.clear()
+                raise
 
 
 def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:

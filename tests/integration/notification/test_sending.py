@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -35,9 +37,16 @@ def states(notification: Notification) -> dict[str, int]:
     return dict(Counter(row["state"] for row in rows))
 
 
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters go one after the other."""
+    monkeypatch.setenv("LIANBAN_SMTP_CONNECTIONS", "1")
+    forget_settings()
+
+
 def test_what_was_handed_over_before_the_mail_server_hung_up_is_written_down_and_the_rest_waits(
-    notification: Notification,
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    one_connection(monkeypatch)
     three_letters(notification)
     notification.mailbox.answers = ["250 OK", "421 closing"]
     with pytest.raises(Retry):
@@ -95,31 +104,107 @@ def test_a_process_that_is_killed_leaves_no_more_than_one_group_unwritten(
     assert sorted(ids.values()) == [1, 1, 2]
 
 
-def test_the_connection_is_kept_and_a_new_one_is_made_where_the_mail_server_was_restarted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def another_mail_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Controller]]:
+    """Starts a mail server, each time at the same address, and ends the one before."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("LIANBAN_SMTP_URL", f"smtp://127.0.0.1:{port}")
     forget_settings()
-    first = Controller(Mailbox(), hostname="127.0.0.1", port=port, server_hostname="mail.test")
-    first.start()
-    with mailing.connection() as one:
-        one.ehlo()
-    with mailing.connection() as again:
-        assert again is one
-    first.stop()
-    second = Controller(Mailbox(), hostname="127.0.0.1", port=port, server_hostname="mail.test")
-    second.start()
-    with mailing.connection() as other:
-        assert other is not one
-        assert other.noop()[0] == 250
-    second.stop()
+    running: list[Controller] = []
+
+    def start() -> Controller:
+        while running:
+            running.pop().stop()
+        running.append(Controller(Mailbox(), hostname="127.0.0.1", port=port, server_hostname="mail.test"))
+        running[0].start()
+        return running[0]
+
+    yield start
+    for controller in running:
+        controller.stop()
+
+
+def test_connections_are_kept_and_new_ones_are_made_where_the_mail_server_was_restarted(
+    another_mail_server: Callable[[], Controller],
+) -> None:
+    another_mail_server()
+    with mailing.connections(2) as first:
+        assert len(first) == 2
+    with mailing.connections(3) as again:
+        assert set(first) < set(again)
+    another_mail_server()
+    with mailing.connections(2) as others:
+        assert not set(others) & set(again)
+        assert [smtp.noop()[0] for smtp in others] == [250, 250]
+
+
+def test_where_the_mail_server_takes_no_further_connection_letters_go_over_those_that_there_are(
+    another_mail_server: Callable[[], Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another_mail_server()
+    connect, opened = mailing._connect, list[smtplib.SMTP]()
+
+    def full(url: str) -> smtplib.SMTP:
+        if len(opened) == 2:
+            raise smtplib.SMTPConnectError(421, "too many connections")
+        opened.append(connect(url))
+        return opened[-1]
+
+    monkeypatch.setattr(mailing, "_connect", full)
+    with mailing.connections(4) as lines:
+        assert lines == opened
+
+
+def test_no_connection_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("LIANBAN_SMTP_URL", f"smtp://127.0.0.1:{closed.getsockname()[1]}")
+        forget_settings()
+        with pytest.raises(ConnectionRefusedError), mailing.connections(4):
+            raise AssertionError("there is nothing to connect to")
+
+
+def test_letters_go_side_by_side(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    three_letters(notification)
+    all_three, send = threading.Barrier(3, timeout=30), smtplib.SMTP.sendmail
+
+    def meet(*arguments: Any) -> Any:
+        all_three.wait()
+        return send(*arguments)
+
+    monkeypatch.setattr(smtplib.SMTP, "sendmail", meet)
+    assert sending.run_due() == 3
+    assert states(notification) == {"waiting": 1, "served": 3}
+    assert len({str(mail["Message-ID"]) for mail in notification.mailbox.mails}) == 3
+
+
+def test_where_one_connection_ends_the_letters_of_the_others_are_written_down_and_no_other_is_begun(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_letters(notification)
+    monkeypatch.setenv("LIANBAN_SMTP_CONNECTIONS", "2")
+    forget_settings()
+    both, send = threading.Barrier(2, timeout=30), smtplib.SMTP.sendmail
+    broken = threading.Event()
+
+    def half_broken(smtp: smtplib.SMTP, *arguments: Any) -> Any:
+        if both.wait() == 0:
+            broken.set()
+            raise smtplib.SMTPServerDisconnected("gone")
+        assert broken.wait(30)
+        return send(smtp, *arguments)
+
+    monkeypatch.setattr(smtplib.SMTP, "sendmail", half_broken)
+    with pytest.raises(Retry):
+        sending.run_due()
+    assert states(notification) == {"waiting": 1, "served": 1, "queued": 2}
+    assert len(notification.mailbox.mails) == 1
 
 
 def test_lines_that_begin_with_a_dot_arrive_as_they_were(notification: Notification) -> None:
-    with mailing.connection() as smtp:
+    with mailing.connections(1) as (smtp,):
         smtp.sendmail("a@example.org", ["b@example.org"], b"Subject: x\r\n\r\n.\r\n..two\r\nthree.\r\n")
     (mail,) = notification.mailbox.mails
     assert mail.get_payload() == ".\r\n..two\r\nthree.\r\n"
@@ -240,6 +325,7 @@ def test_no_letter_is_begun_when_the_time_for_which_it_is_held_is_over(
         def monotonic() -> float:
             return 60.0 * len(notification.mailbox.mails)
 
+    one_connection(monkeypatch)
     three_letters(notification)
     monkeypatch.setattr(sending, "clock", Slow)
     assert sending.run_due() == 2

@@ -61,7 +61,7 @@ def test_a_clock_that_does_not_move_is_told(started: Started, tmp_path: Path) ->
 def test_letters_go_out_again_only_for_a_kill() -> None:
     assert invariants.most_mails_again(Counter()) == 0
     assert invariants.most_mails_again(Counter(intake=2, postgres=1, rabbitmq=1)) == 0
-    assert invariants.most_mails_again(Counter(notification=2, mail=1)) == 17
+    assert invariants.most_mails_again(Counter(notification=2, mail=1)) == 20
 
 
 @pytest.mark.parametrize(("told", "found"), [("0", []), ("3", ["3"]), ("", ["unknown"])])
