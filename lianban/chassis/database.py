@@ -6,7 +6,6 @@ Under eventlet no ``eventlet.Timeout`` is put round a transaction: time-outs are
 
 from __future__ import annotations
 
-import json
 import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import set_json_dumps
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from lianban.chassis import metrics
@@ -26,7 +26,8 @@ from lianban.chassis.pipelines import Connection
 from lianban.chassis.readiness import readiness
 from lianban.chassis.transaction import Transaction
 
-set_json_dumps(lambda value: json.dumps(value, ensure_ascii=False, default=str))
+set_json_dumps(partial(orjson.dumps, default=str))
+set_json_loads(orjson.loads)
 
 UNAVAILABLE = (
     psycopg.OperationalError,

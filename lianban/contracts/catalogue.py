@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import marshmallow as ma
 
 from lianban.contracts import agency_gateway, intake, notification, oversight, routing
 from lianban.contracts.envelope import Envelope
-from lianban.contracts.events import REGISTERED, UPCASTERS, Event, schema_instance
+from lianban.contracts.events import REGISTERED, UPCASTERS, Event, read
 
 PRODUCERS = (intake, routing, agency_gateway, oversight, notification)
 """One module of events per producer."""
@@ -50,7 +50,7 @@ def load(event_type: str, data: Mapping[str, Any]) -> Event:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidEvent(f"cannot be brought to {event_type}: {error!r}") from error
     try:
-        return cast("Event", schema_instance(wanted).load(plain))
+        return read(wanted, plain)
     except ma.ValidationError as error:
         raise InvalidEvent(f"{event_type}: {error.messages}") from error
     except RecursionError as error:

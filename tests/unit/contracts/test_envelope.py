@@ -58,7 +58,7 @@ def test_a_good_one_is_read_and_written_again() -> None:
         ({"after": {"mars": 1}}, "after does not map"),
         ({"data": []}, "data is not a JSON object"),
         ({"data": {"text": "\x00"}}, "U+0000"),
-        ({"data": {"text": "\ud800"}}, "half a surrogate pair"),
+        ({"data": {"text": "\ud800"}}, "not JSON"),
         ({"data": {"text": json.loads("[" * 60 + "]" * 60)}}, "nested more than 50 levels"),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_told(change: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize("half", ["\\ud800", "\\uD800", "\\uDfFf"])
 def test_half_a_surrogate_pair_is_found_in_either_case(half: str) -> None:
     body = json.dumps(GOOD | {"data": {"text": "here"}}).replace("here", half)
-    with pytest.raises(Undecodable, match="half a surrogate pair"):
+    with pytest.raises(Undecodable, match=r"not JSON: .*surrogate"):
         Envelope.decode(body.encode())
 
 
