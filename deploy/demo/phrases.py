@@ -47,7 +47,8 @@ def sentence(trade: str, kind: str, seed: str, about: str = "") -> str:
     """
     texts = _banks().get(trade, {}).get(kind) or ()
     if about and texts:
-        shared = {text: len(_telling_pairs(text) & _pairs(about)) for text in texts}
+        pairs = _pairs(about)
+        shared = {text: len(_telling_pairs(text) & pairs) for text in texts}
         best = max(shared.values())
         if best:
             texts = tuple(text for text in texts if shared[text] == best)

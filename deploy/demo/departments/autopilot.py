@@ -8,9 +8,11 @@ subject and body", "kind": "MAIN"|"ASSIST", "action": …}]}``. The first matchi
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from deploy.demo import phrases
@@ -94,6 +96,16 @@ def read(source: object) -> Autopilot:
     high = reading.number(config, "max_seconds", max(low, 6.0), low, 86_400.0)
     rules = tuple(_rule(entry, low, high) for entry in reading.listing(config, "rules", 100))
     return Autopilot(reading.code(config, "mode", Mode, Mode.OFF), low, high, rules)
+
+
+def of(tenant: Tenant) -> Autopilot:
+    """A tenant's autopilot, whose configuration was checked when it was kept."""
+    return _of_text(json.dumps(tenant.autopilot))
+
+
+@lru_cache(maxsize=256)
+def _of_text(config: str) -> Autopilot:
+    return read(json.loads(config))
 
 
 def _rule(entry: object, low: float, high: float) -> Rule:

@@ -82,6 +82,15 @@ class Ticket:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A ticket after a move, and what its tenant's own address is told of it."""
+
+    ticket: Ticket
+    event_id: UUID
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Message:
     """Something a caller said later about a ticket."""
 

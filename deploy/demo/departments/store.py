@@ -9,14 +9,13 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from deploy.demo.departments.records import Item, ItemResult, Message, NewTicket, Step, Tenant, Ticket, Webhook
+from deploy.demo.departments.records import Item, ItemResult, Message, Move, NewTicket, Step, Tenant, Ticket, Webhook
 from deploy.demo.departments.vocabulary import Kind, MessageType, Result, ReturnCode, Status
 
 log = logging.getLogger("departments.store")
@@ -262,38 +261,44 @@ def counts_of_status(connection: Conn, tenant_code: str) -> dict[Status, int]:
     return {Status(row["status"]): row["n"] for row in rows}
 
 
-def move(connection: Conn, ticket: Ticket, actor: str, event_id: UUID, payload: dict[str, Any], at: datetime) -> None:
-    """Keep a ticket's new status with what belongs to it, write it into its history, and queue the call to the tenant's
-    own address, where it has one."""
+def move(connection: Conn, moves: Sequence[Move], actor: str, at: datetime) -> None:
+    """Keep tickets' new statuses with what belongs to them, write them into their histories, and queue the calls to the
+    tenants' own addresses, where they have one."""
     connection.execute(
         """
-        WITH moved AS (
+        WITH new AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(%(moves)s) AS new (id bigint, status text, remark text, return_code text,
+            suggest_dept text, results jsonb, basis text, event_id uuid, payload jsonb)
+        ), moved AS (
         UPDATE ticket
-        SET status = %(status)s, remark = %(remark)s, return_code = %(return_code)s, suggest_dept = %(suggest_dept)s,
-            results = %(results)s, basis = %(basis)s, updated_at = %(at)s
-        WHERE id = %(id)s RETURNING id, tenant, status, remark
+        SET status = new.status, remark = new.remark, return_code = new.return_code, suggest_dept = new.suggest_dept,
+            results = new.results, basis = new.basis, updated_at = %(at)s
+        FROM new WHERE ticket.id = new.id RETURNING ticket.id, ticket.tenant, ticket.status, ticket.remark
         ), noted AS (
         INSERT INTO step (ticket_id, actor, status, remark, happened_at)
         SELECT id, %(actor)s, status, remark, %(at)s FROM moved
         )
         INSERT INTO webhook (event_id, tenant, ticket_id, payload, next_try_at)
-        SELECT %(event_id)s, code, moved.id, %(payload)s, %(at)s
-        FROM moved, tenant WHERE code = moved.tenant AND webhook_url IS NOT NULL
+        SELECT event_id, code, id, payload, %(at)s
+        FROM moved JOIN new USING (id) JOIN tenant ON code = moved.tenant WHERE webhook_url IS NOT NULL
         """,
-        {
-            "id": ticket.id,
-            "actor": actor,
-            "status": ticket.status.value,
-            "remark": ticket.remark,
-            "return_code": ticket.return_code.value if ticket.return_code else None,
-            "suggest_dept": ticket.suggest_dept,
-            "results": Jsonb([{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results]),
-            "basis": ticket.basis,
-            "event_id": event_id,
-            "payload": Jsonb(payload),
-            "at": at,
-        },
+        {"actor": actor, "at": at, "moves": Jsonb([_moved(move) for move in moves])},
     )
+
+
+def _moved(move: Move) -> dict[str, Any]:
+    ticket = move.ticket
+    return {
+        "id": ticket.id,
+        "status": ticket.status.value,
+        "remark": ticket.remark,
+        "return_code": ticket.return_code.value if ticket.return_code else None,
+        "suggest_dept": ticket.suggest_dept,
+        "results": [{"key": r.key, "result": r.result.value, "note": r.note} for r in ticket.results],
+        "basis": ticket.basis,
+        "event_id": str(move.event_id),
+        "payload": move.payload,
+    }
 
 
 def save_change(connection: Conn, ticket: Ticket, at: datetime) -> None:
@@ -363,14 +368,15 @@ def messages(connection: Conn, ticket_id: int) -> list[Message]:
 # Autopilot
 
 
-def plan_turn(connection: Conn, ticket: Ticket, due_at: datetime) -> None:
-    """Let the autopilot look at a ticket at ``due_at``."""
+def plan_turns(connection: Conn, turns: Sequence[tuple[Ticket, datetime]]) -> None:
+    """Let the autopilot look at each ticket at its moment."""
     connection.execute(
         """
-        INSERT INTO autopilot_turn (ticket_id, tenant, due_at) VALUES (%s, %s, %s)
+        INSERT INTO autopilot_turn (ticket_id, tenant, due_at)
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[])
         ON CONFLICT (ticket_id) DO UPDATE SET due_at = EXCLUDED.due_at
         """,
-        (ticket.id, ticket.tenant, due_at),
+        ([t.id for t, _ in turns], [t.tenant for t, _ in turns], [due_at for _, due_at in turns]),
     )
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from deploy.demo.departments import autopilot, store
 from deploy.demo.departments.errors import Refused
-from deploy.demo.departments.records import Item, ItemResult, NewTicket, Tenant, Ticket
+from deploy.demo.departments.records import Item, ItemResult, Move, NewTicket, Tenant, Ticket
 from deploy.demo.departments.vocabulary import Kind, MessageType, ReturnCode, Status
 
 CALLER = "来单方"
@@ -38,7 +38,7 @@ def file(connection: store.Conn, tenant: Tenant, request_ref: str, new: NewTicke
         if first is None:
             raise LookupError(request_ref)
         return first, False
-    _plan(connection, tenant, ticket, at)
+    _plan(connection, [(tenant, ticket)], at)
     return ticket, True
 
 
@@ -67,7 +67,7 @@ def hear(
                 # The caller insists after a return: the ticket is on the table again.
                 ticket = replace(ticket, status=Status.NEW, remark=body, return_code=None, suggest_dept=None)
                 ticket = _move(connection, ticket, CALLER, at)
-                _plan(connection, tenant, ticket, at)
+                _plan(connection, [(tenant, ticket)], at)
                 return ticket, True
         case _:
             pass
@@ -127,18 +127,24 @@ def autopilot_turns(connection: store.Conn, ticket_ids: Sequence[int], at: datet
         tenant = tenants.get(ticket.id)
         if tenant is None:
             continue
-        pilot = autopilot.read(tenant.autopilot)
+        pilot = autopilot.of(tenant)
         if pilot.seconds_before(ticket) is None:
             continue
-        moved.append(_move(connection, autopilot.next_move(tenant, pilot, ticket), PILOT, at))
-        _plan(connection, tenant, moved[-1], at)
+        moved.append(replace(autopilot.next_move(tenant, pilot, ticket), updated_at=at))
+    if moved:
+        store.move(connection, [_said(ticket, at) for ticket in moved], PILOT, at)
+        _plan(connection, [(tenants[ticket.id], ticket) for ticket in moved], at)
     return moved
 
 
-def _plan(connection: store.Conn, tenant: Tenant, ticket: Ticket, at: datetime) -> None:
-    seconds = autopilot.read(tenant.autopilot).seconds_before(ticket)
-    if seconds is not None:
-        store.plan_turn(connection, ticket, at + timedelta(seconds=seconds))
+def _plan(connection: store.Conn, tickets: Sequence[tuple[Tenant, Ticket]], at: datetime) -> None:
+    turns = []
+    for tenant, ticket in tickets:
+        seconds = autopilot.of(tenant).seconds_before(ticket)
+        if seconds is not None:
+            turns.append((ticket, at + timedelta(seconds=seconds)))
+    if turns:
+        store.plan_turns(connection, turns)
 
 
 def _changed(ticket: Ticket, change: Change) -> Ticket:
@@ -162,6 +168,12 @@ def _by_hand(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -
 
 
 def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> Ticket:
+    store.move(connection, [_said(ticket, at)], actor, at)
+    return replace(ticket, updated_at=at)
+
+
+def _said(ticket: Ticket, at: datetime) -> Move:
+    """A move with what the tenant's own address is told about it."""
     event_id = uuid4()
     payload = {
         "event_id": str(event_id),
@@ -176,5 +188,4 @@ def _move(connection: store.Conn, ticket: Ticket, actor: str, at: datetime) -> T
         "suggest_dept": ticket.suggest_dept,
         "happened_at": at.isoformat(),
     }
-    store.move(connection, ticket, actor, event_id, payload, at)
-    return replace(ticket, updated_at=at)
+    return Move(ticket, event_id, payload)

@@ -24,7 +24,7 @@ TURNS = 50
 """How many moves are made in one transaction at most."""
 CALL_SECONDS = 10.0
 GATHER_SECONDS = 0.1
-"""How long calls that have ended wait for others, so that they are kept, and the next ones taken, together."""
+"""How long moves that are due, and calls that have ended, wait for others, so that they are made, or kept, together."""
 LEASE_SECONDS = 3 * CALL_SECONDS
 DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout)
 
@@ -98,7 +98,7 @@ class Workers:
         now = datetime.now(UTC)
         with self._pool.connection() as connection, connection.pipeline():
             due = store.due_turns(connection, now, TURNS)
-        return 0.0 if due and self._move(due, now) else PILOT_SECONDS
+        return GATHER_SECONDS if due and self._move(due, now) else PILOT_SECONDS
 
     def _move(self, due: Sequence[int], now: datetime) -> bool:
         """Make moves together; where that fails one by one, so that only the one that fails is put off."""
