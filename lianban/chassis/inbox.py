@@ -8,7 +8,7 @@ it (``parked``), other subjects go on. Nothing is skipped: an event that spends 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -143,9 +143,10 @@ class Inbox:
     def _count(self, batch: Sequence[Envelope], done: list[Envelope]) -> None:
         if batch:
             metrics.inbox_batch.observe(len(batch))
+        for producer, events in Counter(envelope.source for envelope in done).items():
+            metrics.inbox_handled.labels(producer).inc(events)
         moment = now()
         for envelope in done:
-            metrics.inbox_handled.labels(envelope.source).inc()
             metrics.inbox_lag.observe(max(0.0, (moment - envelope.time).total_seconds()))
 
 
@@ -215,19 +216,19 @@ class _Pass:
         envelope = item.envelope
         if item.tries < 0 or (item.tries and item.next_try_at is not None and item.next_try_at > self.moment):
             return False
-        if envelope.sequence != stream.marks.get(envelope.source, 0) + 1:
+        marks = stream.marks
+        if envelope.sequence != marks.get(envelope.source, 0) + 1:
             return False
-        return all(
-            stream.marks.get(producer, 0) >= last
-            for producer, last in envelope.after.items()
-            if producer in self.inbox.hears and producer != self.inbox.service
-        )
+        for producer, last in envelope.after.items():
+            if marks.get(producer, 0) < last and producer in self.inbox.hears and producer != self.inbox.service:
+                return False
+        return True
 
     def _advance(self, subject: UUID) -> None:
         stream = self.tx.streams[subject]
         waiting = self.waiting[subject]
         moved = True
-        while moved:
+        while moved and waiting:
             moved = False
             for key in sorted(waiting, key=lambda k: k[1]):
                 item = waiting[key]
@@ -265,8 +266,9 @@ class _Pass:
         data = load_envelope(envelope)
         event = Received(envelope.id, envelope.subject, envelope.source, envelope.sequence, envelope.time, data)
         self.tx.cause = envelope.id
+        about = {"lianban.matter.id": str(envelope.subject)} if traces.on() else {}
         try:
-            with traces.span(envelope.type, parent=_carried(envelope), **{"lianban.matter.id": str(envelope.subject)}):
+            with traces.span(envelope.type, parent=_carried(envelope), **about):
                 if self.careful:
                     with self.tx.savepoint():
                         handler(self.tx, event)

@@ -8,7 +8,7 @@ trace in which the work began. The matter's number travels in ``tracestate`` and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -111,15 +111,20 @@ def about(number: str) -> None:
         present.set_attribute(NUMBER, number)
 
 
-@contextmanager
-def span(name: str, *, parent: Carried | None = None, **attributes: Any) -> Iterator[None]:
+def span(name: str, *, parent: Carried | None = None, **attributes: Any) -> AbstractContextManager[None]:
     """A span round the block; ``parent`` came with a request, an event or a row. Without it: what runs now.
 
     Of an exception that leaves the block the span tells the type and nothing else.
     """
-    if not _on:
-        yield
-        return
+    return _span(name, parent, attributes) if _on else _NONE
+
+
+_NONE = nullcontext()
+"""What is round a block while no traces are collected."""
+
+
+@contextmanager
+def _span(name: str, parent: Carried | None, attributes: dict[str, Any]) -> Iterator[None]:
     context = _propagator.extract({"traceparent": parent.traceparent}) if parent else None
     number = parent.number if parent else _number.get()
     if number:

@@ -6,7 +6,6 @@ commit with the last, and what is only written (:meth:`Transaction.write`) with 
 
 from __future__ import annotations
 
-import json
 import re
 import time as clock
 from collections import Counter, defaultdict
@@ -18,6 +17,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.rows import DictRow
 
@@ -404,7 +404,7 @@ class Transaction:
                 (
                     [subject for subject, _ in changed],
                     [stream.sequence for _, stream in changed],
-                    [json.dumps(stream.marks) for _, stream in changed],
+                    [orjson.dumps(stream.marks).decode() for _, stream in changed],
                     [stream.trace for _, stream in changed],
                 ),
             )

@@ -38,6 +38,7 @@ class Undecodable(ValueError):
     """The bytes are no event of ours: not JSON, or an attribute of the envelope is missing or wrong."""
 
 
+@lru_cache(maxsize=4096)
 def partition_of(subject: UUID) -> int:
     """The partition of a subject: ``crc32`` of its canonical text modulo :data:`PARTITIONS`."""
     return zlib.crc32(str(subject).encode("ascii")) % PARTITIONS

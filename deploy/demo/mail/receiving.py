@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 import sqlite3
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -43,6 +44,13 @@ class Inbox:
             return "550 5.1.1 There is no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd looks it up by this name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Take commands together (RFC 2920), besides what the library can do."""
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]]
 
     async def keep(self, envelope: Envelope, source: bytes) -> str:
         """Keep the message; 250 is said when it is on disk."""
@@ -133,9 +141,9 @@ class Receiver(SMTP):
                 raise ConnectionResetError
             received += piece
         if len(received) > end + len(END_OF_MESSAGE):
-            # It did not wait for the answer (RFC 2920 was not offered): what it sent ahead cannot be given back.
-            await self.push("421 4.5.0 Commands were sent before the message was answered")
-            raise ConnectionResetError
+            # Commands that were sent ahead (RFC 2920) are read after the answer.
+            reader: Any = self._reader
+            reader._buffer[:0] = received[end + len(END_OF_MESSAGE) :]  # noqa: SLF001 - a reader takes no bytes back
         too_large = too_large or bool(self.data_size_limit and end > self.data_size_limit)
         return None if too_large else bytes(received[: end + 2].replace(b"\r\n.", b"\r\n")[2:])
 

@@ -157,7 +157,7 @@ class _Group:
         self._persons = persons
         self._begin_until = begin_until
 
-    def hand_over(self, lines: Sequence[smtplib.SMTP], pool: ThreadPoolExecutor) -> None:
+    def hand_over(self, lines: Sequence[mailing.Connection], pool: ThreadPoolExecutor) -> None:
         """Return when none hands over any more. Raises how one failed; the others took no further notice since."""
         handing = [pool.submit(self._over, smtp) for smtp in lines[: len(self._waiting)]]
         try:
@@ -166,7 +166,7 @@ class _Group:
         finally:
             wait(handing)
 
-    def _over(self, smtp: smtplib.SMTP) -> None:
+    def _over(self, smtp: mailing.Connection) -> None:
         while self._waiting and clock.monotonic() < self._begin_until:
             notice = self._waiting.popleft()
             try:
@@ -176,12 +176,14 @@ class _Group:
                 raise
 
 
-def _send(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:
+def _send(smtp: mailing.Connection, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:
     with traces.span(f"mail {notice.kind.value}", parent=traces.Carried.read(notice.trace)):
         return _hand_over(smtp, notice, known, persons)
 
 
-def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, persons: Persons | Exception) -> _Outcome:
+def _hand_over(
+    smtp: mailing.Connection, notice: notices.Notice, known: _Known, persons: Persons | Exception
+) -> _Outcome:
     if isinstance(persons, Exception):
         log.error("notice.person_not_told", notice=str(notice.id), exc_info=persons)
         return _Outcome(notice, _Fate.WAITS, say(persons))
@@ -195,7 +197,7 @@ def _hand_over(smtp: smtplib.SMTP, notice: notices.Notice, known: _Known, person
     except Exception as error:  # noqa: BLE001 - whatever it is, its neighbours go on
         return _not_composed(notice, error)
     try:
-        smtp.sendmail(settings().mail_from, [recipient], letter, options)
+        smtp.hand_over(settings().mail_from, recipient, letter, options)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException, smtplib.SMTPNotSupportedError) as error:
         mailing.begin_anew(smtp)
         return _refused(notice, error)

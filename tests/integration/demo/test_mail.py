@@ -171,6 +171,22 @@ def test_a_letter_arrives_byte_for_byte_however_its_lines_begin_and_wherever_it_
     assert source == "".join(f"{one}\r\n" for one in lines).encode()
 
 
+def test_commands_that_come_together_are_answered_one_after_the_other(program: Program) -> None:
+    letter = "MAIL FROM:<a@example.net>\r\nRCPT TO:<k@example.net>\r\nDATA\r\nSubject: {}\r\n\r\nx\r\n.\r\n"
+    with socket.create_connection(("127.0.0.1", int(program.environment["MAIL_SMTP_PORT"])), timeout=10) as line:
+        answers = line.makefile("rb")
+        answers.readline()
+        line.sendall(b"EHLO x\r\n")
+        offered = list[bytes]()
+        while not offered or offered[-1].startswith(b"250-"):
+            offered.append(answers.readline())
+        assert b"250-PIPELINING\r\n" in offered
+        line.sendall((letter.format("first") + letter.format("second") + "QUIT\r\n").encode())
+        codes = [answers.readline()[:3] for _ in range(9)]
+    assert codes == [b"250", b"250", b"354", b"250", b"250", b"250", b"354", b"250", b"221"]
+    assert {kept["subject"] for kept in received(program, "k@example.net")} == {"first", "second"}
+
+
 def test_letters_that_arrive_together_are_all_kept(program: Program) -> None:
     def one(number: int) -> None:
         send(program, a_letter("i@example.net", Subject=f"第{number}封"))

@@ -51,19 +51,29 @@ PERSON = "秦晓月"
 
 @dataclass
 class Mailbox:
-    """What a mail server took; ``answers`` (to letters), ``to_mail`` and ``to_data`` (to these commands) are used up
-    before it says yes."""
+    """What a mail server took; ``answers`` (to letters), ``to_mail``, ``to_rcpt`` and ``to_data`` (to these commands)
+    are used up before it says yes. ``together``: it takes commands together (RFC 2920)."""
 
     mails: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     to_mail: list[str] = field(default_factory=list)
+    to_rcpt: list[str] = field(default_factory=list)
     to_data: list[str] = field(default_factory=list)
+    together: bool = False
+
+    async def handle_EHLO(  # noqa: N802 - its name there
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], *(["250-PIPELINING"] if self.together else []), responses[-1]]
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name there
         if self.answers:
             return self.answers.pop(0)
         content = envelope.content
         assert isinstance(content, bytes)
+        if not content:
+            return "554 nobody to give this to"
         mail = email.message_from_bytes(content, policy=email.policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
@@ -80,6 +90,15 @@ class Conversation(SMTP):
             await self.push(self.event_handler.to_mail.pop(0))
         else:
             await super().smtp_MAIL(arg)
+
+    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802 - its name there
+        """A refusal after which it takes a letter all the same, as some servers do."""
+        if self.event_handler.to_rcpt:
+            await self.push(self.event_handler.to_rcpt.pop(0))
+            assert self.envelope is not None
+            self.envelope.rcpt_tos.append("nobody@example.org")
+        else:
+            await super().smtp_RCPT(arg)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - its name there
         if self.event_handler.to_data:

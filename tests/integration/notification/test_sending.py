@@ -144,9 +144,9 @@ def test_where_the_mail_server_takes_no_further_connection_letters_go_over_those
     another_mail_server: Callable[[], Controller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     another_mail_server()
-    connect, opened = mailing._connect, list[smtplib.SMTP]()
+    connect, opened = mailing._connect, list[mailing.Connection]()
 
-    def full(url: str) -> smtplib.SMTP:
+    def full(url: str) -> mailing.Connection:
         if len(opened) == 2:
             raise smtplib.SMTPConnectError(421, "too many connections")
         opened.append(connect(url))
@@ -168,13 +168,13 @@ def test_no_connection_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_letters_go_side_by_side(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
     three_letters(notification)
-    all_three, send = threading.Barrier(3, timeout=30), smtplib.SMTP.sendmail
+    all_three, send = threading.Barrier(3, timeout=30), mailing.Connection.hand_over
 
     def meet(*arguments: Any) -> Any:
         all_three.wait()
         return send(*arguments)
 
-    monkeypatch.setattr(smtplib.SMTP, "sendmail", meet)
+    monkeypatch.setattr(mailing.Connection, "hand_over", meet)
     assert sending.run_due() == 3
     assert states(notification) == {"waiting": 1, "served": 3}
     assert len({str(mail["Message-ID"]) for mail in notification.mailbox.mails}) == 3
@@ -186,26 +186,80 @@ def test_where_one_connection_ends_the_letters_of_the_others_are_written_down_an
     three_letters(notification)
     monkeypatch.setenv("LIANBAN_SMTP_CONNECTIONS", "2")
     forget_settings()
-    both, send = threading.Barrier(2, timeout=30), smtplib.SMTP.sendmail
+    both, send = threading.Barrier(2, timeout=30), mailing.Connection.hand_over
     broken = threading.Event()
 
-    def half_broken(smtp: smtplib.SMTP, *arguments: Any) -> Any:
+    def half_broken(smtp: mailing.Connection, *arguments: Any) -> Any:
         if both.wait() == 0:
             broken.set()
             raise smtplib.SMTPServerDisconnected("gone")
         assert broken.wait(30)
         return send(smtp, *arguments)
 
-    monkeypatch.setattr(smtplib.SMTP, "sendmail", half_broken)
+    monkeypatch.setattr(mailing.Connection, "hand_over", half_broken)
     with pytest.raises(Retry):
         sending.run_due()
     assert states(notification) == {"waiting": 1, "served": 1, "queued": 2}
     assert len(notification.mailbox.mails) == 1
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "commands together"])
+@pytest.mark.parametrize(
+    ("refused", "answer", "state"),
+    [
+        ("to_mail", "451 later", "queued"),
+        ("to_mail", "552 message size exceeds the limit", "failed"),
+        ("to_rcpt", "450 later", "queued"),
+        ("to_rcpt", "550 no such user", "failed"),
+        ("to_data", "451 later", "queued"),
+        ("to_data", "554 no", "failed"),
+        ("answers", "451 later", "queued"),
+        ("answers", "554 no", "failed"),
+    ],
+)
+def test_a_refusal_means_the_same_whether_commands_go_together_or_one_by_one(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch, together: bool, refused: str, answer: str, state: str
+) -> None:
+    one_connection(monkeypatch)
+    notification.mailbox.together = together
+    three_letters(notification)
+    getattr(notification.mailbox, refused).append(answer)
+    sending.run_due()
+    assert states(notification) == {"waiting": 1, state: 1, "served": 2}
+    assert len(notification.mailbox.mails) == 2
+    notification.make_due()
+    sending.run_due()
+    assert len(notification.mailbox.mails) == (3 if state == "queued" else 2)
+
+
+def test_where_the_server_takes_commands_together_a_letter_costs_two_exchanges(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notification.mailbox.together = True
+    notification.register(NoticeChannel.EMAIL)
+    send, sent = smtplib.SMTP.send, list[bytes]()
+
+    def noted(smtp: smtplib.SMTP, what: bytes | str) -> None:
+        sent.append(what if isinstance(what, bytes) else what.encode())
+        send(smtp, what)
+
+    monkeypatch.setattr(smtplib.SMTP, "send", noted)
+    assert sending.run_due() == 1
+    (asked, letter) = [what for what in sent if not what.startswith((b"ehlo", b"rset"))]
+    assert [line.split(b":")[0] for line in asked.split(b"\r\n")] == [b"MAIL FROM", b"RCPT TO", b"DATA", b""]
+    assert letter.endswith(b"\r\n.\r\n")
+
+
+def test_an_address_with_a_line_break_gives_no_commands(notification: Notification) -> None:
+    notification.mailbox.together = True
+    with mailing.connections(1) as (smtp,), pytest.raises(ValueError, match="line break"):
+        smtp.hand_over("a@example.org", "b@example.org>\r\nRCPT TO:<c@example.org", b"Subject: x\r\n\r\n")
+    assert notification.mailbox.mails == []
+
+
 def test_lines_that_begin_with_a_dot_arrive_as_they_were(notification: Notification) -> None:
     with mailing.connections(1) as (smtp,):
-        smtp.sendmail("a@example.org", ["b@example.org"], b"Subject: x\r\n\r\n.\r\n..two\r\nthree.\r\n")
+        smtp.hand_over("a@example.org", "b@example.org", b"Subject: x\r\n\r\n.\r\n..two\r\nthree.\r\n")
     (mail,) = notification.mailbox.mails
     assert mail.get_payload() == ".\r\n..two\r\nthree.\r\n"
 
