@@ -36,7 +36,7 @@ SETTINGS = {
 }
 """Settings of a stack for load: all clients speak from one address, and the petitioners have no token."""
 
-LIMITS = {"concurrency": 8, "per_minute": 6000}
+LIMITS = {"concurrency": 16, "per_minute": 6000}
 """What every department's system takes, as its profile says."""
 FEWEST_LANES = 20
 AT_ONCE = 20

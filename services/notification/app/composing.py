@@ -26,7 +26,7 @@ from services.notification.domain.documents import Claim, Content, Part, missing
 from services.notification.store import documents, matters
 
 log = structlog.get_logger()
-BATCH = 20
+BATCH = 60
 
 
 def run_due() -> int:

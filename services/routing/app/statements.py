@@ -40,7 +40,7 @@ from services.routing.store import registers, texts
 
 LENT = timedelta(seconds=30)
 """How long a row is lent to a round of a loop before it comes again."""
-FETCHED_AT_ONCE = 50
+FETCHED_AT_ONCE = 200
 
 
 class _Stated(Protocol):
