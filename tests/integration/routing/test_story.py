@@ -653,3 +653,22 @@ def test_the_words_of_a_statement_are_fetched_and_kept_sealed(city: City, monkey
     assert statements.fetch_due() == 0
     row = city.one("select body from statement where id = %s", statement)
     assert "水利局".encode() not in bytes(row["body"])
+
+
+def test_a_round_fetches_the_words_of_as_many_statements_as_come_under_load(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matters = [city.register() for _ in range(60)]
+    for matter in matters:
+        assign(matter, ("city-ecology", LEAD))
+        Departments(city, matter).object_("city-ecology")
+    asked: list[list[str]] = []
+
+    def fetch(service: str, path: str, body: dict[str, Any], *, purpose: str) -> Any:
+        asked.append(body["ids"])
+        return {"items": [{"id": one, "text": "该厂由水利局管"} for one in body["ids"]]}
+
+    monkeypatch.setattr(statements, "fetch", fetch)
+    assert statements.fetch_due() == 60
+    assert len(asked) == 1
+    assert statements.FETCHED_AT_ONCE <= 500, "more than the gateway answers at once"
