@@ -37,7 +37,6 @@ def reader(cls: type) -> Step:
     members = [(item.name, _of_plain(hints[item.name]), item.default) for item in fields(cls)]
 
     def read(data: Any) -> Any:
-        _only(dict, data)
         values = {}
         for name, step, default in members:
             if name in data:
@@ -46,7 +45,7 @@ def reader(cls: type) -> Step:
                 raise Unusual(name)
         return cls(**values)
 
-    return read
+    return _only(dict, read)
 
 
 @cache
@@ -55,61 +54,39 @@ def writer(cls: type) -> Step:
     hints = typing.get_type_hints(cls)
     members = [(item.name, _to_plain(hints[item.name])) for item in fields(cls)]
 
-    def write(instance: Any) -> Any:
-        _only(cls, instance)
-        return {name: step(getattr(instance, name)) for name, step in members}
-
-    return write
+    return _only(cls, lambda instance: {name: step(getattr(instance, name)) for name, step in members})
 
 
-def _only(kind: type, value: Any) -> None:
-    if type(value) is not kind:
-        raise Unusual(f"{type(value).__name__} instead of {kind.__name__}")
+def _only(kind: type, step: Step) -> Step:
+    """The step for what is of this very type; anything else is unusual."""
 
-
-def _as_it_is(kind: type) -> Step:
-    def same(value: Any) -> Any:
+    def only(value: Any) -> Any:
         if type(value) is not kind:
-            raise Unusual(kind.__name__)
-        return value
+            raise Unusual(f"{type(value).__name__} instead of {kind.__name__}")
+        return step(value)
 
-    return same
-
-
-def _uuid(value: Any) -> UUID:
-    _only(str, value)
-    return uuid_of(value)
+    return only
 
 
-def _moment(value: Any) -> datetime:
-    _only(str, value)
-    moment = datetime.fromisoformat(value)
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise Unusual("a moment without offset")
     return moment
 
 
-def _day(value: Any) -> date:
-    _only(str, value)
-    return date.fromisoformat(value)
-
-
-def _said(kind: type, say: Step) -> Step:
-    def said(value: Any) -> Any:
-        if type(value) is not kind:
-            raise Unusual(kind.__name__)
-        return say(value)
-
-    return said
-
-
-_SAME: dict[Any, Step] = {kind: _as_it_is(kind) for kind in (str, int, bool)}
-_OF_PLAIN: dict[Any, Step] = {**_SAME, UUID: _uuid, datetime: _moment, date: _day}
+_SAME: dict[Any, Step] = {kind: _only(kind, lambda value: value) for kind in (str, int, bool)}
+_OF_PLAIN: dict[Any, Step] = {
+    **_SAME,
+    UUID: _only(str, uuid_of),
+    datetime: _only(str, _moment),
+    date: _only(str, date.fromisoformat),
+}
 _TO_PLAIN: dict[Any, Step] = {
     **_SAME,
-    UUID: _said(UUID, str),
-    datetime: _said(datetime, datetime.isoformat),
-    date: _said(date, date.isoformat),
+    UUID: _only(UUID, str),
+    datetime: _only(datetime, datetime.isoformat),
+    date: _only(date, date.isoformat),
 }
 
 
@@ -122,17 +99,11 @@ def _to_plain(annotation: Any) -> Step:
 
 
 def _member(kind: type[Enum]) -> Step:
-    members = {member.value: member for member in kind}
-
-    def member(value: Any) -> Any:
-        _only(str, value)
-        return members[value]
-
-    return member
+    return _only(str, {member.value: member for member in kind}.__getitem__)
 
 
 def _value(kind: type[Enum]) -> Step:
-    return _said(kind, lambda member: member.value)
+    return _only(kind, lambda member: member.value)
 
 
 def _step(
@@ -151,7 +122,7 @@ def _step(
         return lambda value: None if value is None else step(value)
     if origin is tuple:
         each = _step(typing.get_args(annotation)[0], scalars, of, to, record, choice)
-        return _said(of, lambda values: to([each(value) for value in values]))
+        return _only(of, lambda values: to([each(value) for value in values]))
     if annotation in scalars:
         return scalars[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
