@@ -51,9 +51,10 @@ log = structlog.get_logger()
 TEMPLATE = Path(__file__).parent / "typst" / "document.typ"
 _PANIC = "PanicException"
 """What a panic of the compiler arrives as. It is derived from ``BaseException``, and its class cannot be imported."""
-BATCH = 10
+BATCH = 40
+"""Documents that are printed and issued together: as much as a press prints in about a tenth of a second."""
 LOOK_SECONDS = 0.2
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.5
 """The moment between two rounds while there is work, unless a whole batch was there."""
 LOOP = "press"
 """Its name among the loops, for operations."""

@@ -16,6 +16,7 @@ from deploy.local.checks import Trouble, taken
 from deploy.local.environment import passed_on
 from deploy.local.layout import HOST, ROOT
 from deploy.local.stack import Stack, listens
+from deploy.local.supervision import uninterrupted
 from tests.bench.figures import PERCENT, percentile
 from tests.load.city import LoadCity
 from tests.load.drive import Drive, Matter
@@ -66,6 +67,7 @@ def bare(stack: Stack) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.bench.bare"], cwd=ROOT, env=passed_on() | given
     )
+    uninterrupted(process.pid)  # as the stack's processes are
     try:
         deadline = time.monotonic() + START_SECONDS
         while not listens(port):

@@ -11,7 +11,7 @@ from tests.load.city import LoadCity
 from tests.load.drive import Drive
 from tests.load.petitions import Kind
 
-IN_FLIGHT = 100
+IN_FLIGHT = 200
 """Matters that are on their way at once: enough for every service to have something to do."""
 LONGEST = 300
 """Seconds after which a life-cycle that is not complete is an error."""

@@ -85,8 +85,9 @@ class Inbox:
                 if not kept.done():  # its connection may have gone meanwhile
                     kept.set_exception(error)
             return
-        for (letter, kept), number in zip(together, numbers, strict=True):
-            log.info("message %d kept, %d recipients, %d bytes", number, len(letter.recipients), len(letter.source))
+        size = sum(len(letter.source) for letter, _ in together)
+        log.info("messages kept: %s; %d bytes", ", ".join(map(str, numbers)), size)
+        for (_, kept), number in zip(together, numbers, strict=True):
             if not kept.done():
                 kept.set_result(number)
 

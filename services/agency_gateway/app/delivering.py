@@ -22,6 +22,7 @@ import structlog
 from lianban.chassis import traces
 from lianban.chassis.auth import issue_ticket
 from lianban.chassis.database import OF_ONE_STATEMENT, UNAVAILABLE
+from lianban.chassis.patience import patience
 from lianban.chassis.runtime import database
 from lianban.chassis.secrets import seal
 from lianban.chassis.settings import settings
@@ -57,6 +58,8 @@ BATCH = 64
 """Messages claimed at once; their texts are fetched together."""
 LEASE = timedelta(seconds=180)
 """A message in work for longer than the longest permitted call belongs to a process that died."""
+WRITE_WAIT_SECONDS = 0.15
+"""How long an outcome may wait for others to be written down with, while many come."""
 WRITE_PAUSE_SECONDS = 2.0
 """The longest pause before an outcome that could not be written down is written again."""
 
@@ -272,7 +275,10 @@ class _Ended:
 
 
 class _Outcomes:
-    """Attempts that are over: the first that ends writes down what ends meanwhile as well, in one transaction."""
+    """Attempts that are over: the first that ends writes down what ends meanwhile as well, in one transaction.
+
+    After one it waits for company for the next, the longer the more there was to write.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -288,7 +294,9 @@ class _Outcomes:
             self._writing = True
         try:
             while batch := self._next():
+                began = clock.monotonic()
                 _write_down(batch)
+                clock.sleep(patience(clock.monotonic() - began, least=0.0, most=WRITE_WAIT_SECONDS))
         except BaseException:  # this thread is ended: another one goes on
             with self._lock:
                 self._writing = False
