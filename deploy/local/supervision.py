@@ -27,10 +27,9 @@ def uninterrupted(pid: int) -> None:
     """Let a process, and what it starts from now on, work on when another one wakes (``SCHED_BATCH``, sched(7)).
 
     Each message wakes services, broker and database in turn; where processes are many and processors few, they break
-    one another off and find their caches cold. Where the system has no such policy or does not allow it, nothing
-    changes.
+    one another off and find their caches cold. Where the system does not allow it, nothing changes.
     """
-    with suppress(AttributeError, OSError):
+    with suppress(OSError):
         os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 

@@ -49,7 +49,6 @@ def test_secrets_are_readable_by_their_owner_only(infrastructure: Stack) -> None
     assert stat.S_IMODE((layout.keys / "intake" / "signing.pem").stat().st_mode) == 0o600
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="this system has no such policy")
 def test_no_process_is_interrupted_whenever_another_one_wakes(infrastructure: Stack) -> None:
     pids = [item["pid"] for item in infrastructure.supervisor.states().values() if item["statename"] == "RUNNING"]
     assert len(pids) >= len(INFRASTRUCTURE)
